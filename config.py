@@ -1,0 +1,164 @@
+"""Settings: one frozen value, read once from the environment and `.env`, checked before anything is opened.
+
+Every variable is documented in `.env.example`. Nothing configured at all means the embedded default (DESIGN.md
+section 2); half a configuration is an error.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from model.errors import ConfigurationError
+from sources.registry import SourceRegistry, registry_from_environment
+
+DATA_FOLDER = "udm_data"
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that the environment decides. Sizes are bytes, ratios are fractions of one."""
+
+    target: URL
+    sources: SourceRegistry
+    embedded: bool
+    data_folder: Path
+    stage_db: str = "UDM_Stage"
+    bronze_db: str = "UDM_Bronze"
+    general_db: str = "General"
+    workers: int = 2
+    batch_rows: int = 250_000
+    spool_bytes: int = 256 * _MIB
+    spool_folder: Path | None = None
+    duckdb_memory: str = "1GB"
+    guard_low: float = 0.1
+    guard_high: float = 5.0
+    delete_guard_ratio: float = 0.2
+    delete_guard_rows: int = 1_000
+    quarantine_rows: int = 1_000
+    log_level: str = "INFO"
+    digest_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+
+def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
+    """Read and check the settings; `folder` is the current folder, where `.env` and the embedded data lie.
+
+    Raises:
+        ConfigurationError: naming the variable (never its value where that may hold a password) and the remedy.
+    """
+    env = {**_read_env_file(environment, folder), **environment}
+    sources = registry_from_environment(env)
+    target = env.get("UDM_TARGET", "").strip()
+    if not target and len(sources):
+        raise ConfigurationError(
+            f"UDM_SOURCE_{next(iter(sources))} is set, but UDM_TARGET is not.",
+            remedy="Set UDM_TARGET to the warehouse's URL, for instance duckdb:////var/lib/udm (see .env.example).",
+        )
+    data_folder = (folder / DATA_FOLDER).resolve()
+    url = _target_url(target) if target else URL.create("duckdb", database=str(data_folder))
+    digest_key = env.get("UDM_DIGEST_KEY", "")
+    return Settings(
+        target=url,
+        sources=sources,
+        embedded=not target,
+        data_folder=data_folder,
+        stage_db=_name(env, "STAGE_DB", "UDM_Stage"),
+        bronze_db=_name(env, "BRONZE_DB", "UDM_Bronze"),
+        general_db=_name(env, "GENERAL_DB", "General"),
+        workers=_whole(env, "WORKERS", 2),
+        batch_rows=_whole(env, "BATCH_ROWS", 250_000),
+        spool_bytes=_whole(env, "SPOOL_MB", 256, least=0) * _MIB,
+        spool_folder=Path(env["SPOOL_DIR"]) if env.get("SPOOL_DIR") else None,
+        duckdb_memory=env.get("DUCKDB_MEMORY_LIMIT") or "1GB",
+        guard_low=_ratio(env, "GUARD_LOW_RATIO", 0.1),
+        guard_high=_ratio(env, "GUARD_HIGH_RATIO", 5.0),
+        delete_guard_ratio=_ratio(env, "DELETE_GUARD_RATIO", 0.2),
+        delete_guard_rows=_whole(env, "DELETE_GUARD_ROWS", 1_000, least=0),
+        quarantine_rows=_whole(env, "QUARANTINE_ROWS", 1_000, least=0),
+        log_level=_level(env),
+        **({"digest_key": digest_key.encode()[:64]} if digest_key else {}),
+    )
+
+
+def _read_env_file(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    named = environment.get("UDM_ENV_FILE")
+    path = Path(named) if named else folder / ".env"
+    if not named and not path.exists():
+        return {}
+    try:
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The settings file {path} cannot be read ({type(error).__name__}).",
+            remedy="Make it a readable UTF-8 file, or remove it (UDM_ENV_FILE names another one).",
+        ) from error
+    return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}
+
+
+def _target_url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # The cause would show the URL, password and all.
+        raise ConfigurationError(
+            "UDM_TARGET is not a URL.", remedy="Write it like duckdb:////var/lib/udm or mssql://user@host:1433/?encrypt=yes."
+        ) from None
+    kind = url.get_backend_name()
+    if kind in {"mssql", "postgresql"}:
+        raise ConfigurationError(
+            f"UDM_TARGET is a {kind} URL, and this version loads into DuckDB only.",
+            remedy="Use duckdb:////abs/folder for now; TODO.md says what is still to come.",
+        )
+    if kind != "duckdb":
+        raise ConfigurationError(
+            f"UDM_TARGET has the unknown kind {kind!r}.", remedy="Known kinds are duckdb, mssql and postgresql."
+        )
+    if not url.database or not Path(url.database).is_absolute():
+        raise ConfigurationError(
+            "UDM_TARGET must name a folder by its absolute path.", remedy="Write four slashes: duckdb:////var/lib/udm."
+        )
+    return url
+
+
+def _name(env: Mapping[str, str], variable: str, default: str) -> str:
+    value = env.get(variable) or default
+    if not value.replace("_", "").isalnum() or not value.isascii():
+        raise ConfigurationError(f"{variable} is {value!r}.", remedy="Use letters, digits and underscores for a database's name.")
+    return value
+
+
+def _whole(env: Mapping[str, str], variable: str, default: int, *, least: int = 1) -> int:
+    text = env.get(variable)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise ConfigurationError(f"{variable} is {text!r}.", remedy=f"Set it to a whole number of at least {least}.")
+    return int(text)
+
+
+def _ratio(env: Mapping[str, str], variable: str, default: float) -> float:
+    text = env.get(variable)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < float("inf"):
+        raise ConfigurationError(f"{variable} is {text!r}.", remedy="Set it to a number such as 0.1 (ten per cent).")
+    return value
+
+
+def _level(env: Mapping[str, str]) -> str:
+    level = (env.get("LOG_LEVEL") or "INFO").upper()
+    known = ("DEBUG", "INFO", "WARNING", "ERROR")
+    if level not in known:
+        raise ConfigurationError(f"LOG_LEVEL is {level!r}.", remedy=f"Set it to one of {', '.join(known)}.")
+    return level

@@ -1,0 +1,24 @@
+"""Connections to the warehouse: `open_target` gives the one that the settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from config import Settings
+from connections.general import create_missing
+from connections.target import Databases, Target
+
+
+def open_target(settings: Settings) -> Target:
+    """Open the target and create in General what is missing. Drivers are imported only here.
+
+    Raises:
+        TargetUnavailable: it cannot be opened.
+        TargetHeld: another process holds the embedded target.
+    """
+    from connections.duckdb_target import DuckDBTarget  # noqa: PLC0415
+
+    databases = Databases(stage=settings.stage_db, bronze=settings.bronze_db, general=settings.general_db)
+    target = DuckDBTarget(Path(settings.target.database or ""), databases, memory_limit=settings.duckdb_memory)
+    create_missing(target)
+    return target

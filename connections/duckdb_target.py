@@ -1,0 +1,234 @@
+"""The embedded target: a folder with one DuckDB file a database. One process at a time may hold it.
+
+DuckDB takes an operating-system lock on each file it attaches, so the files themselves keep a second run out.
+Source: https://duckdb.org/docs/stable/connect/concurrency
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import sqlalchemy as sa
+from duckdb_engine import ConnectionWrapper
+from sqlalchemy.pool import NullPool
+from sqlalchemy.types import TypeEngine
+
+from connections.duckdb_types import canonical_type, cast_text, duckdb_type, travels_as_text
+from connections.target import Databases, Target
+from model.errors import TableHeld, TargetHeld, TargetUnavailable
+from model.names import TableName
+from model.types import Column, ColumnType
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+_HOLDER = re.compile(r"held in (.+?)(?: by user \S+)?\. ")
+
+
+class DuckDBTarget(Target):
+    """Three attached DuckDB files behind one in-memory root connection; every connection is a cursor of it."""
+
+    kind: ClassVar[str] = "duckdb"
+    add_column_keyword: ClassVar[str] = "ADD COLUMN"
+
+    def __init__(self, folder: Path, databases: Databases, *, memory_limit: str) -> None:
+        self.folder = folder
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._held: set[tuple[str, str]] = set()
+        self._mutex = threading.Lock()
+        self._root = _open(folder, databases, memory_limit)
+        engine, recorder = (
+            sa.create_engine("duckdb://", creator=creator, poolclass=NullPool) for creator in (self._cursor, self._quiet)
+        )
+        super().__init__(engine, recorder, databases)
+
+    def _cursor(self) -> DBAPIConnection:
+        cursor = self._root.cursor()
+        with self._mutex:
+            self._cursors.add(cursor)
+        return ConnectionWrapper(cursor)  # type: ignore[return-value]
+
+    def _quiet(self) -> DBAPIConnection:
+        return ConnectionWrapper(self._root.cursor())  # type: ignore[return-value]
+
+    def schema(self, database: str, schema: str) -> str:
+        """DuckDB's `database.schema`."""
+        return f"{database}.{schema}"
+
+    def sql_type(self, column_type: ColumnType) -> TypeEngine[object]:
+        """Every canonical type has a DuckDB type."""
+        return duckdb_type(column_type)
+
+    def columns_of(self, connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
+        """From `duckdb_columns()`; a type that is not canonical shows as text."""
+        rows = connection.execute(
+            sa.text(
+                "SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = :database "
+                "AND schema_name = :schema AND table_name = :table ORDER BY column_index"
+            ),
+            {"database": name.database, "schema": name.schema, "table": name.table},
+        )
+        return tuple(
+            Column(name=column, type=canonical_type(kind) or ColumnType(kind="text"), nullable=nullable, source_type=kind)  # type: ignore[arg-type]
+            for column, kind, nullable in rows
+        )
+
+    def tables_in(self, connection: sa.Connection, database: str, schema: str) -> list[str]:
+        """From `duckdb_tables()`."""
+        query = sa.text("SELECT table_name FROM duckdb_tables() WHERE database_name = :database AND schema_name = :schema")
+        return list(connection.execute(query, {"database": database, "schema": schema}).scalars())
+
+    def create_schema(self, database: str, schema: str) -> None:
+        """Serialised: two concurrent CREATE SCHEMA conflict in DuckDB."""
+        with self._mutex, self._root.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {_quote(database)}.{_quote(schema)}")
+
+    def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
+        """From `duckdb_columns()`."""
+        query = sa.text("SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = :database")
+        held: dict[tuple[str, str], set[str]] = {}
+        for schema, table, column in connection.execute(query, {"database": database}):
+            held.setdefault((schema, table), set()).add(column.casefold())
+        return held
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """The machine's clock, as DuckDB reads it outside of a transaction's frozen time."""
+        instant: datetime = connection.execute(sa.text("SELECT get_current_timestamp() AT TIME ZONE 'UTC'")).scalar_one()
+        return instant
+
+    @contextmanager
+    def lock_table(self, source: str, table: str) -> Iterator[None]:
+        """Other processes are kept out by the file lock; this keeps out another worker of this one."""
+        key = (source, table)
+        with self._mutex:
+            if key in self._held:
+                raise TableHeld(f"{source}.{table} is being loaded by another worker of this run.")
+            self._held.add(key)
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._held.discard(key)
+
+    def bulk_load(
+        self, connection: sa.Connection, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
+    ) -> int:
+        """INSERT from an Arrow stream; text that stands for TIME or UUID is cast on the way in."""
+        cursor = _raw(connection)
+        targets = ", ".join(_quote(column.name) for column in columns)
+        values = ", ".join(f"CAST({_quote(c.name)} AS {self.sql_type(c.type)})" for c in columns)  # noqa: S608
+        cursor.register("incoming_arrow_stream", _stream(columns, frames))
+        try:
+            [(loaded,)] = cursor.execute(
+                f"INSERT INTO {self.quoted(name)} ({targets}) SELECT {values} FROM incoming_arrow_stream"  # noqa: S608
+            ).fetchall()
+        finally:
+            cursor.unregister("incoming_arrow_stream")
+        return int(loaded)
+
+    def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
+        """Through DuckDB's streaming Arrow reader, without the copy that `execute` makes."""
+        text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+        for batch in _raw(connection).sql(text).to_arrow_reader(rows):
+            yield pl.DataFrame(batch)
+
+    def travelling(self, column: Column) -> sa.ColumnElement[object]:
+        """TIME and UUID as text; TIMESTAMP WITH TIME ZONE arrives in UTC by the session's setting."""
+        return cast_text(column.name) if travels_as_text(column.source_type) else sa.column(column.name)
+
+    def binary_literal(self, value: bytes) -> sa.ColumnElement[bytes]:
+        """`unhex('…')`."""
+        return sa.literal_column(f"unhex('{value.hex()}')")
+
+    def surrogate_key(self, bronze: sa.FromClause) -> sa.ColumnElement[int] | None:
+        """Counts on from the greatest key: a sequence's nextval costs more than the rest of the insert."""
+        greatest = sa.select(sa.func.coalesce(sa.func.max(bronze.c["_scd2_key"]), 0)).scalar_subquery()
+        return sa.func.row_number().over() + greatest
+
+    def one_active_index(self, name: TableName, key: str, flag: str) -> str:
+        """DuckDB has no filtered index: a unique one over an expression that is NULL for closed versions does the same."""
+        index = _quote(f"ux_{name.table}_one_active")
+        return (
+            f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {self.quoted(name)} "
+            f"((CASE WHEN {_quote(flag)} THEN {_quote(key)} END))"
+        )
+
+    def interrupt(self) -> None:
+        """Interrupt every cursor that is still in use."""
+        with self._mutex:
+            for cursor in list(self._cursors):
+                cursor.interrupt()
+
+    def query_hint(self, name: TableName) -> str:
+        """A Python one-liner, for the DuckDB shell need not be installed."""
+        path = self.folder / f"{name.database}.duckdb"
+        table = f"{_quote(name.schema)}.{_quote(name.table)}".replace('"', '\\"')
+        return f"python -c \"import duckdb; duckdb.connect('{path}', read_only=True).sql('FROM {table} LIMIT 5').show()\""
+
+    def close(self) -> None:
+        """Close the files; DuckDB writes its checkpoint."""
+        super().close()
+        self._root.close()
+
+
+def _open(folder: Path, databases: Databases, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        root = duckdb.connect()
+        root.execute(f"SET memory_limit = '{memory_limit}'")
+        root.execute("SET preserve_insertion_order = false")
+        root.execute("SET TimeZone = 'UTC'")
+        # Analysing strings for FSST takes longer than writing them: half the speed for a third less disk.
+        root.execute("SET force_compression = 'dictionary'")
+        root.execute(f"SET temp_directory = '{str(folder / 'spill').replace(chr(39), chr(39) * 2)}'")
+        for name in (databases.stage, databases.bronze, databases.general):
+            root.execute(f"ATTACH '{str(folder / name).replace(chr(39), chr(39) * 2)}.duckdb' AS {_quote(name)}")
+    except (duckdb.Error, OSError) as error:
+        raise _why_not_open(folder, error) from error
+    return root
+
+
+def _why_not_open(folder: Path, error: Exception) -> TargetHeld | TargetUnavailable:
+    if "Could not set lock" in str(error):
+        holder = _HOLDER.search(str(error))
+        return TargetHeld(
+            f"The embedded target {folder} is held by {holder[1] if holder else 'another process'}.",
+            remedy="Wait until it has ended: one process at a time can use it.",
+        )
+    return TargetUnavailable(
+        f"The embedded target {folder} cannot be opened: {error}",
+        remedy="Check the folder's permissions and disk, and that its files are DuckDB databases of this pipeline.",
+    )
+
+
+def _raw(connection: sa.Connection) -> duckdb.DuckDBPyConnection:
+    # duckdb-engine's wrapper passes every attribute on to the cursor it wraps.
+    return connection.connection.dbapi_connection  # type: ignore[return-value]
+
+
+def _stream(columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> pa.RecordBatchReader:
+    schema = pl.DataFrame(schema={column.name: column.type.dtype for column in columns}).to_arrow(compat_level=_NEWEST).schema
+    return pa.RecordBatchReader.from_batches(schema, _batches(columns, frames))
+
+
+def _batches(columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Iterator[pa.RecordBatch]:
+    names = [column.name for column in columns]
+    for frame in frames:
+        yield from frame.select(names).to_arrow(compat_level=_NEWEST).to_batches()
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+_NEWEST = pl.CompatLevel.newest()

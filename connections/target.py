@@ -1,0 +1,162 @@
+"""The seam between the pipeline and its warehouse: what every kind of target must be able to do.
+
+One file a target. What differs is declared as data or answered by a small function here, so that no engine ever asks
+which dialect it runs on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.types import TypeEngine
+
+from model.names import TableName
+from model.types import Column, ColumnType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Databases:
+    """The names of the three databases of the warehouse."""
+
+    stage: str
+    bronze: str
+    general: str
+
+
+class Target(ABC):
+    """A warehouse with its three databases. Safe to share between threads; connections are not."""
+
+    kind: ClassVar[str]
+    add_column_keyword: ClassVar[str] = "ADD"
+
+    def __init__(self, engine: sa.Engine, recorder: sa.Engine, databases: Databases) -> None:
+        """`engine` for data, which `interrupt` stops; `recorder` for ops, which must still be written then."""
+        self.databases = databases
+        self.engine = engine
+        self.recorder = recorder
+        self._own: dict[tuple[str, str], sa.Table] = {}
+
+    @abstractmethod
+    def schema(self, database: str, schema: str) -> str:
+        """How SQLAlchemy is told a schema of one of the three databases."""
+
+    @abstractmethod
+    def sql_type(self, column_type: ColumnType) -> TypeEngine[object]:
+        """The type that stores a canonical type without loss.
+
+        Raises:
+            UnsupportedType: where the target has none.
+        """
+
+    def type_text(self, column_type: ColumnType) -> str:
+        """The target's type for a canonical one as its catalogue spells it."""
+        return self.sql_type(column_type).compile(self.engine.dialect)
+
+    @abstractmethod
+    def columns_of(self, connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
+        """The catalogue's columns of a table in their order; empty where there is no such table."""
+
+    @abstractmethod
+    def tables_in(self, connection: sa.Connection, database: str, schema: str) -> list[str]:
+        """The names of the tables in a schema."""
+
+    @abstractmethod
+    def create_schema(self, database: str, schema: str) -> None:
+        """Create a schema where it is missing."""
+
+    @abstractmethod
+    def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
+        """The columns (case folded) of every table of a database, by schema and table."""
+
+    @abstractmethod
+    def now(self, connection: sa.Connection) -> datetime:
+        """The target's clock: naive UTC to the microsecond."""
+
+    @abstractmethod
+    def lock_table(self, source: str, table: str) -> AbstractContextManager[None]:
+        """Hold a table against every other run.
+
+        Raises:
+            TableHeld: at once, where another run holds it.
+        """
+
+    @abstractmethod
+    def bulk_load(
+        self, connection: sa.Connection, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
+    ) -> int:
+        """Append frames that hold exactly `columns` to a table by the fastest exact route; returns the rows loaded."""
+
+    @abstractmethod
+    def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
+        """Stream a query's result in frames of about `rows` rows."""
+
+    @abstractmethod
+    def travelling(self, column: Column) -> sa.ColumnElement[object]:
+        """The expression that reads a stored column in the dtype it travels in (`ColumnType.dtype`)."""
+
+    @abstractmethod
+    def binary_literal(self, value: bytes) -> sa.ColumnElement[bytes]:
+        """Bytes as they stand in SQL text."""
+
+    @abstractmethod
+    def surrogate_key(self, bronze: sa.FromClause) -> sa.ColumnElement[int] | None:
+        """The expression that numbers new Bronze rows, or None where the column numbers itself."""
+
+    @abstractmethod
+    def one_active_index(self, name: TableName, key: str, flag: str) -> str:
+        """The statement that creates the proof of at most one active version a key, as SQL text."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Stop every statement that runs on this target now; each raises in its own thread."""
+
+    @abstractmethod
+    def query_hint(self, name: TableName) -> str:
+        """A line that a person can paste to see a table."""
+
+    def close(self) -> None:
+        """Release the target; idempotent."""
+        self.engine.dispose()
+        self.recorder.dispose()
+
+    def table(self, name: TableName, columns: Iterable[str]) -> sa.TableClause:
+        """A table for statements: columns by name, no types."""
+        return sa.table(name.table, *(sa.column(column) for column in columns), schema=self.schema(name.database, name.schema))
+
+    def add_column(self, name: TableName, column: sa.Column[object]) -> sa.DDL:
+        """ALTER TABLE … ADD of one nullable column: a change of metadata on every target."""
+        table = sa.Table(name.table, sa.MetaData(), column, schema=self.schema(name.database, name.schema))
+        dialect = self.engine.dialect
+        compiler = dialect.ddl_compiler(dialect, CreateTable(table))
+        specification = compiler.get_column_specification(table.columns[column.name])
+        return ddl(f"ALTER TABLE {self.quoted(name)} {self.add_column_keyword} {specification}")
+
+    def own(self, table: sa.Table, database: str | None = None) -> sa.Table:
+        """One of the pipeline's own tables (`model.control`, `model.ops`) where it lies: in General unless told otherwise."""
+        database = database or self.databases.general
+        key = (database, table.name)
+        if key not in self._own:
+            self._own[key] = table.to_metadata(sa.MetaData(), schema=self.schema(database, table.schema or ""))
+        return self._own[key]
+
+    def next_value(self, sequence: sa.Sequence) -> sa.Select[tuple[int]]:
+        """The statement that draws from one of General's sequences."""
+        here = sa.Sequence(sequence.name, schema=self.schema(self.databases.general, sequence.schema or ""))
+        return sa.select(here.next_value())
+
+    def quoted(self, name: TableName) -> str:
+        """A table's name as it stands in SQL text."""
+        return self.engine.dialect.identifier_preparer.format_table(self.table(name, ()))
+
+
+def ddl(statement: str) -> sa.DDL:
+    """SQL text as a statement; `sa.DDL` would format it with %, also where a name holds one."""
+    return sa.DDL(statement.replace("%", "%%"))

@@ -1,0 +1,29 @@
+"""DDL that tables share: typed table definitions, CREATE and DROP, compiled by the target's own dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from connections.target import Target, ddl
+from model.names import TableName
+from model.types import Column
+
+
+def typed(target: Target, columns: Iterable[Column]) -> list[sa.Column[object]]:
+    """Source columns with their target types; all nullable, for a column may vanish and a delete event may lack values."""
+    return [sa.Column(column.name, target.sql_type(column.type), nullable=True) for column in columns]
+
+
+def create_table(target: Target, connection: sa.Connection, name: TableName, columns: Iterable[sa.Column[object]]) -> None:
+    """CREATE TABLE, where it is missing."""
+    table = sa.Table(name.table, sa.MetaData(), *columns, schema=target.schema(name.database, name.schema))
+    connection.execute(CreateTable(table, if_not_exists=True))
+
+
+def drop_table(target: Target, connection: sa.Connection, name: TableName) -> None:
+    """DROP TABLE IF EXISTS."""
+    connection.execute(ddl(f"DROP TABLE IF EXISTS {target.quoted(name)}"))
+

@@ -1,0 +1,160 @@
+"""DuckDB files as sources, the embedded samples among them: streamed through Arrow, read-only, in one snapshot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from connections.duckdb_types import canonical_type, travels_as_text
+from extract.extractor import Extractor, SourceDescription, SourceTable, narrowest_key
+from model.errors import IncompleteExtract, SourceTableMissing, SourceUnavailable, UnsupportedType
+from model.types import Column
+from sources.registry import Source
+
+_MEMORY = "512MB"
+
+
+class DuckDBExtractor(Extractor):
+    """One DuckDB file."""
+
+    def __init__(self, source: Source) -> None:
+        self._name = source.name
+        self._path = Path(source.url.database or "")
+        self._lock = threading.Lock()
+        self._connection = self._open()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        if not self._path.is_file():
+            raise SourceUnavailable(
+                f"Source {self._name}: the file {self._path} does not exist.",
+                remedy=f"Correct UDM_SOURCE_{self._name}, or put the file there.",
+            )
+        try:
+            connection = duckdb.connect(str(self._path), read_only=True, config={"memory_limit": _MEMORY})
+            connection.execute("SET TimeZone = 'UTC'")
+        except duckdb.Error as error:
+            locked = "lock" in str(error)
+            raise SourceUnavailable(
+                f"Source {self._name}: {self._path} cannot be opened: {error}",
+                remedy="Another process is writing it: try again when that has ended."
+                if locked
+                else "Check that it is a DuckDB database file that this user may read, and that it is whole.",
+            ) from error
+        return connection
+
+    def describe(self, table: SourceTable) -> SourceDescription:
+        """From `duckdb_columns()`, `duckdb_constraints()` and `duckdb_indexes()`."""
+        schema = table.schema or "main"
+        with self._translated(table):
+            rows = self._connection.execute(
+                "SELECT column_name, data_type, is_nullable FROM duckdb_columns() "
+                "WHERE schema_name = $1 AND table_name = $2 ORDER BY column_index",
+                [schema, table.table],
+            ).fetchall()
+        if not rows:
+            raise SourceTableMissing(
+                f"{table}: the source file {self._path} has no table {schema}.{table.table}.",
+                remedy="Correct SourceSchemaName and SourceObjectName in UdmTablesList.",
+            )
+        columns = tuple(_column(table, name, kind, nullable) for name, kind, nullable in rows)
+        return SourceDescription(columns=columns, key=self._key(table, schema, columns))
+
+    def _key(self, table: SourceTable, schema: str, columns: Sequence[Column]) -> tuple[str, ...]:
+        with self._translated(table):
+            constraints = self._connection.execute(
+                "SELECT constraint_type, constraint_column_names FROM duckdb_constraints() "
+                "WHERE schema_name = $1 AND table_name = $2 AND constraint_type IN ('PRIMARY KEY', 'UNIQUE')",
+                [schema, table.table],
+            ).fetchall()
+            indexes = self._connection.execute(
+                "SELECT expressions FROM duckdb_indexes() WHERE schema_name = $1 AND table_name = $2 AND is_unique",
+                [schema, table.table],
+            ).fetchall()
+        for kind, names in constraints:
+            if kind == "PRIMARY KEY":
+                return tuple(names)
+        required = {column.name for column in columns if not column.nullable}
+        unique = [tuple(names) for _, names in constraints] + [_index_columns(text) for (text,) in indexes]
+        return narrowest_key([key for key in unique if set(key) <= required])
+
+    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
+        """One transaction: the rows, checked against its own count of them."""
+        name = f"{_quote(table.schema or 'main')}.{_quote(table.table)}"
+        selected = ", ".join(_expression(column) for column in columns)
+        with self._translated(table):
+            self._connection.execute("BEGIN")
+            [(counted,)] = self._connection.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608
+            reader = self._connection.sql(f"SELECT {selected} FROM {name}").to_arrow_reader(batch_rows)  # noqa: S608
+            delivered = 0
+            for batch in reader:
+                frame = pl.DataFrame(batch)
+                delivered += frame.height
+                yield frame
+            self._connection.execute("COMMIT")
+        if delivered != counted:
+            raise IncompleteExtract(f"{table}: the source counted {counted} rows and delivered {delivered}.")
+
+    def _translated(self, table: SourceTable) -> _Translate:
+        return _Translate(table, self._path)
+
+    def interrupt(self) -> None:
+        """Interrupt the running query."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock, suppress(duckdb.Error):
+            self._connection.close()
+
+
+class _Translate:
+    """Turns a DuckDB error into the pipeline's own, with the table's name and the cause."""
+
+    def __init__(self, table: SourceTable, path: Path) -> None:
+        self._table, self._path = table, path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.InterruptException):
+            raise SourceUnavailable(
+                f"{self._table}: reading {self._path} failed: {error}", remedy="Check that the file is whole and readable."
+            ) from error
+
+
+def _column(table: SourceTable, name: str, kind: str, nullable: bool) -> Column:
+    found = canonical_type(kind)
+    if found is None:
+        raise UnsupportedType(
+            f"{table}: column {name!r} has the type {kind}, which no exact route carries.",
+            remedy="Load a view that casts the column to VARCHAR.",
+        )
+    return Column(name=name, type=found, nullable=nullable, source_type=kind)
+
+
+def _expression(column: Column) -> str:
+    quoted = _quote(column.name)
+    if travels_as_text(column.source_type):
+        return f"CAST({quoted} AS VARCHAR) AS {quoted}"
+    if column.source_type in {"TIMESTAMP_S", "TIMESTAMP_MS"}:
+        return f"CAST({quoted} AS TIMESTAMP) AS {quoted}"
+    return quoted
+
+
+def _index_columns(expressions: str) -> tuple[str, ...]:
+    """`duckdb_indexes()` lists an index's columns as the text of a list: `[ID, '"A b"']`."""
+    with duckdb.connect() as connection:
+        [(names,)] = connection.execute("SELECT CAST($1 AS VARCHAR[])", [expressions]).fetchall()
+    return tuple(name[1:-1].replace('""', '"') if name.startswith('"') else name for name in names)
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,103 @@
+"""The seam that every extractor fits: describe a source table, then stream its rows in frames.
+
+An extractor yields the columns in the canonical types that its own `describe` gave them (`ColumnType.dtype`), unaltered, and its
+stream ends normally only when every row of one consistent read has been delivered: a read that breaks off raises.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import polars as pl
+
+from model.errors import ConfigurationError
+from model.types import Column
+from sources.registry import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTable:
+    """Where a table lies at its source; what is None is left to the login's default."""
+
+    source: str
+    table: str
+    schema: str | None = None
+    database: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.source}.{self.table}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDescription:
+    """What the source's catalogue says of a table; `key` is empty where it knows none."""
+
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+
+
+class Extractor(ABC):
+    """One source. A context manager; one thread at a time uses it, `interrupt` may come from another."""
+
+    def __enter__(self) -> Extractor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @abstractmethod
+    def describe(self, table: SourceTable) -> SourceDescription:
+        """Columns and key from the catalogue.
+
+        Raises:
+            SourceTableMissing: no such table.
+            UnsupportedType: a column that can be carried by no exact route.
+        """
+
+    @abstractmethod
+    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
+        """Stream all rows, in frames of about `batch_rows` rows.
+
+        Raises:
+            SourceUnavailable: the source failed in mid-read.
+            IncompleteExtract: fewer or more rows came than the source has in the same snapshot.
+        """
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Stop the statement that is running, from any thread."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back the connection; idempotent."""
+
+
+def narrowest_key(unique_keys: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Of several unique keys on NOT NULL columns the one with the fewest columns, by name where they tie."""
+    return min(unique_keys, key=lambda key: (len(key), key), default=())
+
+
+def open_extractor(source: Source) -> Extractor:
+    """The extractor for a source's kind. Drivers are imported only here, when a table needs them.
+
+    Raises:
+        ConfigurationError: for a kind without an extractor.
+        SourceUnavailable: the source does not answer, or its file is missing, locked or corrupt.
+    """
+    match source.kind:
+        case "duckdb":
+            from extract.duckdb_extractor import DuckDBExtractor  # noqa: PLC0415
+
+            return DuckDBExtractor(source)
+        case "postgresql" | "mysql" | "sqlite":
+            from extract.connectorx_extractor import ConnectorXExtractor  # noqa: PLC0415
+
+            return ConnectorXExtractor(source)
+        case kind:
+            raise ConfigurationError(
+                f"Source {source.name}: this version has no extractor for {kind} sources.",
+                remedy="DuckDB, PostgreSQL, MySQL and SQLite sources can be read; TODO.md says what is still to come.",
+            )

@@ -1,0 +1,133 @@
+"""Where rows wait between extraction and load: in memory up to a limit, beyond it as Parquet in a private folder.
+
+The folder belongs to one run: it is 0700, its files 0600, it is removed at the end, and a folder that a killed run left is
+removed by the next run that finds nobody holding its lock file.
+"""
+
+from __future__ import annotations
+
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import polars as pl
+
+from model.errors import TerminalError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows refuses to delete a file that is open, which serves as well
+    fcntl = None  # type: ignore[assignment]
+
+_PREFIX = "udm-spool-"
+_LOCK = "held"
+
+
+class SpoolFolder:
+    """The run's private folder; a context manager. Created when the first table needs it."""
+
+    def __init__(self, parent: Path | None = None) -> None:
+        self._parent = parent or Path(tempfile.gettempdir())
+        self._folder: Path | None = None
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> SpoolFolder:
+        remove_abandoned(self._parent)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lock is not None:
+            self._lock.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def new_table(self) -> Path:
+        """A new private subfolder for one table's files."""
+        if self._folder is None:
+            self._parent.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
+            self._lock = (self._folder / _LOCK).open("wb")
+            if fcntl is not None:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return Path(tempfile.mkdtemp(dir=self._folder))
+
+
+def remove_abandoned(parent: Path) -> list[Path]:
+    """Remove spool folders that no living run holds; returns them."""
+    removed = []
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if fcntl is not None:
+                with (folder / _LOCK).open("rb") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+            removed.append(folder)
+    return removed
+
+
+class Spool:
+    """One table's rows in the order they were appended; a context manager that gives back memory and disk."""
+
+    def __init__(self, folder: SpoolFolder, limit_bytes: int) -> None:
+        self._run_folder = folder
+        self._limit = limit_bytes
+        self._held: list[pl.DataFrame] = []
+        self._held_bytes = 0
+        self._files: list[Path] = []
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._held.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def files(self) -> int:
+        """How many Parquet files hold rows."""
+        return len(self._files)
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Keep a frame.
+
+        Raises:
+            TerminalError: the disk is full; names the folder and the setting that moves it.
+        """
+        if frame.is_empty():
+            return
+        self._held.append(frame)
+        self._held_bytes += frame.estimated_size()
+        if self._held_bytes > self._limit:
+            self._spill()
+
+    def _spill(self) -> None:
+        if self._folder is None:
+            self._folder = self._run_folder.new_table()
+        path = self._folder / f"{len(self._files):06}.parquet"
+        path.touch(mode=0o600)
+        try:
+            pl.concat(self._held).write_parquet(path, compression="uncompressed", statistics=False)
+        except OSError as error:
+            raise TerminalError(
+                f"The spool {self._folder} cannot be written: {error.strerror or error}; "
+                f"{shutil.disk_usage(self._folder).free:,} bytes are free there and {self._held_bytes:,} more are needed.",
+                remedy="Make room, or set SPOOL_DIR to a folder on a larger disk.",
+            ) from error
+        self._files.append(path)
+        self._held.clear()
+        self._held_bytes = 0
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """All rows again, in order; may be called more than once."""
+        for path in self._files:
+            yield pl.read_parquet(path, memory_map=False)
+        yield from self._held
+
+

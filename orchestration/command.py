@@ -1,0 +1,208 @@
+"""One run of a command, from the settings to the exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import sqlalchemy as sa
+
+from config import Settings, load_settings
+from connections import open_target
+from connections.target import Target
+from extract.spool import SpoolFolder
+from model.errors import ConfigurationError, PipelineError, TargetHeld
+from model.ops import BATCH_SEQUENCE, PIPELINE_BATCH, Status
+from observability.event_tracker import PipelineEventTracker, describe
+from observability.log_handler import SqlServerLogHandler, configure_logging
+from orchestration.arguments import Arguments
+from orchestration.embedded import BANNER, prepare_samples, seed_tables
+from orchestration.reporting import COLUMNS, Output, open_output, summary_rows
+from orchestration.results import TableResult, exit_status
+from orchestration.run_context import Cancellation, Options, RunContext
+from orchestration.table_config import TableConfig, TableConfigLoader, select_tables
+
+LOG = logging.getLogger("udm.run")
+Load = Callable[[RunContext, Sequence[TableConfig]], list[TableResult]]
+
+
+def run_command(arguments: Arguments, *, large: bool, load: Load | None) -> int:
+    """Run the command and return its exit status; every error ends as one clear line. `load` None can only list."""
+    configure_logging("json" if arguments.json else "text", "INFO")
+    try:
+        settings = load_settings(os.environ, Path.cwd())
+        configure_logging("json" if arguments.json else "text", "DEBUG" if arguments.verbose else settings.log_level)
+        output = open_output(arguments)
+        if settings.embedded:
+            output.say(BANNER.format(folder=settings.data_folder))
+            settings = replace(settings, sources=prepare_samples(settings.data_folder))
+        target = open_target(settings)
+        try:
+            return _run(arguments, settings, target, output, large=large, load=load)
+        finally:
+            target.close()
+    except TargetHeld as error:
+        LOG.warning("SKIPPED: %s", describe(error))
+        return 3
+    except ConfigurationError as error:
+        LOG.error("%s", describe(error))
+        return 2
+    except (PipelineError, OSError, sa.exc.SQLAlchemyError) as error:
+        LOG.error("%s", describe(error))
+        return 1
+
+
+def _run(
+    arguments: Arguments, settings: Settings, target: Target, output: Output, *, large: bool, load: Load | None
+) -> int:
+    if settings.embedded:
+        seed_tables(target)
+    configs = TableConfigLoader(target).load()
+    chosen = select_tables(configs, large=large, table=arguments.table, source=arguments.source)
+    if arguments.list_tables:
+        _list_tables(chosen, settings, output, large=large)
+        return 0
+    if load is None:
+        raise ConfigurationError(
+            "This version cannot load large tables yet.",
+            remedy="List them with --list-tables; small tables are loaded by main_small_tables.py.",
+        )
+    if not chosen:
+        output.say(f"No {'large' if large else 'small'} table is listed with StageLoadTool = 'Python'; nothing to do.")
+        return 0
+    return _load_tables(arguments, settings, target, output, chosen, load)
+
+
+def _load_tables(
+    arguments: Arguments,
+    settings: Settings,
+    target: Target,
+    output: Output,
+    configs: Sequence[TableConfig],
+    load: Load,
+) -> int:
+    options = Options(
+        force=arguments.force, dry_run=arguments.dry_run, workers=min(arguments.workers or settings.workers, len(configs))
+    )
+    batch = 0 if options.dry_run else _begin_batch(target, arguments)
+    tracker = PipelineEventTracker(None if options.dry_run else target, batch)
+    cancellation = Cancellation(target)
+    with (
+        _logging_to_ops(target, batch),
+        _signals(cancellation) as received,
+        SpoolFolder(settings.spool_folder) as spool_folder,
+        output.progress(len(configs)) as reporter,
+    ):
+        run = RunContext(
+            settings=settings,
+            options=options,
+            target=target,
+            tracker=tracker,
+            reporter=reporter,
+            cancellation=cancellation,
+            spool_folder=spool_folder,
+            batch=batch,
+        )
+        results = load(run, configs)
+        tracker.flush()
+    _summarise(results, target, output, options)
+    status = 128 + received[0] if received else exit_status(results)
+    if batch:
+        _end_batch(target, batch, status)
+    return status
+
+
+def _begin_batch(target: Target, arguments: Arguments) -> int:
+    with target.recorder.begin() as connection:
+        batch: int = connection.execute(target.next_value(BATCH_SEQUENCE)).scalar_one()
+        connection.execute(
+            sa.insert(target.own(PIPELINE_BATCH)).values(
+                BatchId=batch,
+                StartedAt=target.now(connection),
+                HostName=platform.node(),
+                ProcessId=os.getpid(),
+                Command=f"{Path(sys.argv[0]).name} --source {arguments.source or '*'} --table {arguments.table or '*'}",
+            )
+        )
+    return batch
+
+
+def _end_batch(target: Target, batch: int, status: int) -> None:
+    with target.recorder.begin() as connection:
+        ended = {"EndedAt": target.now(connection), "ExitStatus": status}
+        batches = target.own(PIPELINE_BATCH)
+        connection.execute(sa.update(batches).values(ended).where(batches.c.BatchId == batch))
+
+
+@contextmanager
+def _logging_to_ops(target: Target, batch: int) -> Iterator[None]:
+    if not batch:
+        yield
+        return
+    handler = SqlServerLogHandler(target, batch)
+    logger = logging.getLogger("udm")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.flush()
+
+
+@contextmanager
+def _signals(cancellation: Cancellation) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM ask the workers to stop; the list holds what was received."""
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        received.append(number)
+        cancellation.request()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _list_tables(configs: Sequence[TableConfig], settings: Settings, output: Output, *, large: bool) -> None:
+    kind = "large" if large else "small"
+    if not configs:
+        output.say(f"{settings.general_db}.dbo.UdmTablesList lists no {kind} table with StageLoadTool = 'Python'.")
+        return
+    rows = [
+        (
+            config.source,
+            config.table,
+            config.source_schema or "",
+            config.aggregate_column or "",
+            "yes" if config.source in settings.sources else f"no: set UDM_SOURCE_{config.source.upper()}",
+        )
+        for config in configs
+    ]
+    output.table(("source", "table", "schema", "date column", "source configured"), rows, left=5)
+
+
+def _summarise(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:
+    output.table(("table", "status", *COLUMNS), summary_rows(results), left=2)
+    for result in results:
+        if result.status is not Status.SUCCESS:
+            output.say(f"{result.source}.{result.table}: {result.message}")
+    succeeded = [result for result in results if result.status is Status.SUCCESS]
+    if options.dry_run:
+        output.say("Dry run: nothing was written.")
+    elif succeeded and not any(result.changed for result in results):
+        output.say("Nothing changed since the last run.")
+    shown = next((result.bronze for result in succeeded if result.bronze), None)
+    if shown and not options.dry_run:
+        output.say(f"The history is in {shown}; look at it with\n  {target.query_hint(shown)}")

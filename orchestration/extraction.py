@@ -1,0 +1,123 @@
+"""Extract a whole table and compare it, frame by frame, while it arrives. Writes nothing to Stage or Bronze."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from cdc.diff import Changes, Comparison, Current, HashedFrame, hash_frame
+from cdc.duplicates import POSITION
+from cdc.engine import read_current
+from extract.extractor import Extractor, SourceDescription, open_extractor
+from extract.hashing import in_order, prefetched
+from extract.spool import Spool
+from model.conform import conform
+from model.errors import IntegrityError, ReservedColumnName
+from model.row_hash import HashLayout, layout_of
+from model.system_columns import check_not_reserved
+from model.warehouse import WarehouseTable, names_differing_in_case
+from orchestration.hash_layouts import Layouts, find_layout, register_layout
+from orchestration.healing import next_instant
+from orchestration.quarantine import NULL_KEY, Quarantined
+from orchestration.run_context import RunContext
+from orchestration.table_config import TableConfig
+from schema.column_sync import choose_key, read_key
+from schema.evolution import LayerPlan, plan_evolution
+
+LOG = logging.getLogger("udm.extraction")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """A complete extract, compared: what it changes, as of which instant (naive UTC), and the schema changes it needs."""
+
+    tables: WarehouseTable
+    layouts: Layouts
+    plans: tuple[LayerPlan, LayerPlan]
+    instant: datetime
+    changes: Changes
+    active: int
+    quarantined: Quarantined
+
+
+def extract_and_compare(run: RunContext, config: TableConfig, spool: Spool) -> Extracted:
+    """Read the source once; rows that are new or differ go to the spool, the others are only counted."""
+    source = run.settings.sources.get(config.source)
+    with open_extractor(source) as extractor, run.cancellation.watching(extractor):
+        tables, plans = _describe(run, config, extractor)
+        layouts = _layouts(run, tables)
+        instant = next_instant(run.target, tables)
+        with prefetched(extractor.read(config.source_table, tables.columns, run.settings.batch_rows)) as frames:
+            current = read_current(run.target, tables, layouts.id, layouts.known)
+            comparison = Comparison(current=current, layout_id=layouts.id)
+            quarantined = Quarantined(limit=run.settings.quarantine_rows)
+            older = _older(tables, layouts, current)
+
+            def hashed(frame: pl.DataFrame) -> HashedFrame:
+                return hash_frame(conform(str(tables), frame, tables.columns), layouts.id, layouts.layout, older)
+
+            for frame in in_order(frames, hashed):
+                run.cancellation.check()
+                candidates, null_keys = comparison.see(frame)
+                spool.append(candidates)
+                quarantined.add(NULL_KEY, null_keys)
+                run.reporter.rows_extracted(str(tables), frame.frame.height)
+    changes = comparison.finish()
+    quarantined.add_conflicts(spool, POSITION, changes.quarantined_positions)
+    return Extracted(
+        tables=tables,
+        layouts=layouts,
+        plans=plans,
+        instant=instant,
+        changes=changes,
+        active=len(current.keys),
+        quarantined=quarantined,
+    )
+
+
+def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tuple[WarehouseTable, tuple[LayerPlan, LayerPlan]]:
+    description = extractor.describe(config.source_table)
+    names = [column.name for column in description.columns]
+    check_not_reserved(str(config), names)
+    for one, other in names_differing_in_case(names):
+        raise ReservedColumnName(
+            f"{config}: the source columns {one!r} and {other!r} differ only in case, and the target takes them for one.",
+            remedy="Load a view that gives one of them another name.",
+        )
+    key = _key(run, config, description)
+    tables = config.warehouse_table(run.target, run.batch, description.columns, key)
+    with run.target.engine.connect() as connection:
+        plans = plan_evolution(run.target, connection, tables)
+    vanished = plans[0].vanished
+    if vanished:
+        LOG.warning("%s: the source has no column %s any more; it is kept, later versions hold NULL", tables, ", ".join(vanished))
+    stored = (*names, *vanished)
+    return config.warehouse_table(run.target, run.batch, description.columns, key, stored), plans
+
+
+def _key(run: RunContext, config: TableConfig, description: SourceDescription) -> tuple[str, ...]:
+    listed = read_key(run.target, config.source, config.table)
+    general = run.target.databases.general
+    return choose_key(config.source, config.table, listed, description.key, description.columns, general)
+
+
+def _layouts(run: RunContext, tables: WarehouseTable) -> Layouts:
+    layouts = find_layout(run.target, tables, layout_of(tables.columns, tables.keys))
+    if layouts.id or run.options.dry_run:
+        return layouts
+    identity = register_layout(run.target, tables, layouts.layout, run.batch)
+    known = {key: value for key, value in layouts.known.items() if key}
+    return Layouts(id=identity, layout=layouts.layout, known={**known, identity: layouts.layout})
+
+
+def _older(tables: WarehouseTable, layouts: Layouts, current: Current) -> dict[int, HashLayout]:
+    unknown = [identity for identity in current.layouts_in_use if identity not in layouts.known]
+    if unknown:
+        raise IntegrityError(
+            f"{tables}: Stage holds rows of hash layout {unknown[0]}, which ops.HashLayout does not know.",
+            remedy="Restore General from the same moment as Stage.",
+        )
+    return {identity: layouts.known[identity] for identity in current.layouts_in_use if identity != layouts.id}

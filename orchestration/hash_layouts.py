@@ -1,0 +1,66 @@
+"""The hash layouts of a table, found or made in General.ops.HashLayout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from connections.target import Target
+from model.errors import SchemaEvolutionError
+from model.ops import HASH_LAYOUT, LAYOUT_SEQUENCE
+from model.row_hash import HashLayout
+from model.warehouse import WarehouseTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layouts:
+    """The layout that this run hashes under, its id, and all that the table ever had."""
+
+    id: int
+    layout: HashLayout
+    known: dict[int, HashLayout]
+
+
+def find_layout(target: Target, tables: WarehouseTable, layout: HashLayout) -> Layouts:
+    """The layout's id, or 0 where it is new; nothing is written.
+
+    Raises:
+        SchemaEvolutionError: the key is made of other columns, or of other types, than the stored hashes.
+    """
+    stored = target.own(HASH_LAYOUT).c
+    query = sa.select(stored.LayoutId, stored.Definition).where(
+        stored.SourceName == tables.source, stored.TableName == tables.table
+    )
+    with target.engine.connect() as connection:
+        known = {row.LayoutId: HashLayout.from_json(row.Definition) for row in connection.execute(query)}
+    for other in known.values():
+        if other.keys != layout.keys:
+            raise SchemaEvolutionError(
+                f"{tables}: the key is now {_spelled(layout)}, but the history was loaded with {_spelled(other)}.",
+                remedy="A key cannot change under a history: restore it, or load the table under another "
+                "StageTableName and BronzeTableName.",
+            )
+    found = next((identity for identity, other in known.items() if other == layout), 0)
+    return Layouts(id=found, layout=layout, known={**known, found: layout})
+
+
+def register_layout(target: Target, tables: WarehouseTable, layout: HashLayout, batch: int) -> int:
+    """Store a new layout and return its id."""
+    with target.engine.begin() as connection:
+        identity: int = connection.execute(target.next_value(LAYOUT_SEQUENCE)).scalar_one()
+        connection.execute(
+            sa.insert(target.own(HASH_LAYOUT)).values(
+                LayoutId=identity,
+                SourceName=tables.source,
+                TableName=tables.table,
+                Definition=layout.to_json(),
+                CreatedBatchId=batch,
+                CreatedAt=target.now(connection),
+            )
+        )
+    return identity
+
+
+def _spelled(layout: HashLayout) -> str:
+    return ", ".join(f"{name} ({kind})" for name, kind in layout.keys)

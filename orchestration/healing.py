@@ -1,0 +1,79 @@
+"""Healing and publishing: what an earlier run promoted to Stage and did not bring to Bronze is brought there first."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from connections.target import Target
+from data_load.markers import last_instant, marker_table, unpromoted
+from model import ops
+from model.system_columns import STAGE_SYSTEM
+from model.warehouse import Promotion, WarehouseTable
+from orchestration.table_config import TableConfig
+from scd2.engine import run_scd2
+
+LOG = logging.getLogger("udm.healing")
+_TICK = timedelta(microseconds=1)
+
+
+def heal(target: Target, config: TableConfig, batch: int) -> list[Promotion]:
+    """Replay, in order and with their own instants, the batches that Stage holds and Bronze does not; publish what is not.
+
+    Returns the promotions replayed.
+    """
+    tables = config.warehouse_table(target, batch)
+    missing = unpromoted(target, tables)
+    if missing:
+        with target.engine.connect() as connection:
+            held = target.columns_of(connection, tables.stage)
+        stored = tuple(column.name for column in held if column.name not in STAGE_SYSTEM)
+        tables = config.warehouse_table(target, batch, stored=stored)
+    for promotion in missing:
+        LOG.warning("batch %d ended between Stage and Bronze; promoting it now with its own instant", promotion.batch)
+        run_scd2(target, tables, promotion, from_stage=True)
+    _publish_promoted(target, tables)
+    return missing
+
+
+def next_instant(target: Target, tables: WarehouseTable) -> datetime:
+    """The target's time, or just after the table's last instant where the clock has stepped back. Naive UTC, microseconds."""
+    published = target.own(ops.TABLE_PUBLISHED).c
+    latest = sa.select(sa.func.max(published.Instant)).where(*_of(published, tables))
+    with target.engine.connect() as connection:
+        now = target.now(connection)
+        instants = [last_instant(target, connection, tables), connection.execute(latest).scalar_one()]
+    return max([now, *(instant + _TICK for instant in instants if instant is not None)])
+
+
+def publish(target: Target, tables: WarehouseTable, batch: int, instant: datetime) -> None:
+    """Announce that Bronze holds the table as of `instant`, so that consumers can read on from this batch."""
+    with target.engine.begin() as connection:
+        connection.execute(
+            sa.insert(target.own(ops.TABLE_PUBLISHED)).values(
+                SourceName=tables.source,
+                TableName=tables.table,
+                BatchId=batch,
+                Instant=instant,
+                PublishedAt=target.now(connection),
+            )
+        )
+
+
+def _publish_promoted(target: Target, tables: WarehouseTable) -> None:
+    marker = marker_table(target, target.databases.bronze)
+    published = target.own(ops.TABLE_PUBLISHED).c
+    with target.engine.connect() as connection:
+        done = set(connection.execute(sa.select(published.BatchId).where(*_of(published, tables))).scalars())
+        rows = connection.execute(
+            sa.select(marker.c.BatchId, marker.c.Instant).where(*_of(marker.c, tables)).order_by(marker.c.Instant)
+        ).all()
+    for batch, instant in rows:
+        if batch not in done:
+            publish(target, tables, batch, instant)
+
+
+def _of(columns: sa.ColumnCollection[str, sa.Column[object]], tables: WarehouseTable) -> tuple[sa.ColumnElement[bool], ...]:
+    return columns["SourceName"] == tables.source, columns["TableName"] == tables.table

@@ -1,0 +1,130 @@
+"""What a person or a collector sees of a run: progress and a summary table, plain lines, or JSON."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+
+from model.ops import Status
+from orchestration.arguments import Arguments
+from orchestration.results import Reporter, TableResult
+
+LOG = logging.getLogger("udm.run")
+COLUMNS = ("extracted", "inserted", "updated", "deleted", "unchanged", "quarantined", "seconds", "rows/s")
+
+
+class QuietReporter:
+    """Says a table's outcome as a log line, its steps when asked to; for cron and for collectors."""
+
+    def table_started(self, name: str) -> None:
+        """A debug line."""
+        LOG.debug("%s: started", name)
+
+    def rows_extracted(self, name: str, rows: int) -> None:
+        """Nothing: the outcome has the total."""
+
+    def step_started(self, name: str, step: str) -> None:
+        """A debug line."""
+        LOG.debug("%s: %s", name, step)
+
+    def table_ended(self, result: TableResult) -> None:
+        """One line with the counts, and as JSON the fields too; failures have been logged where they happened."""
+        if result.status is Status.SUCCESS:
+            fields = dict(zip(COLUMNS, _values(result), strict=True))
+            LOG.info("%s.%s: %s", result.source, result.table, counted(result), extra={"udm": {"event": "table", **fields}})
+
+
+class Output(ABC):
+    """Where a run is shown."""
+
+    @abstractmethod
+    @contextmanager
+    def progress(self, tables: int) -> Iterator[Reporter]:
+        """Show the work while the block runs."""
+
+    @abstractmethod
+    def say(self, text: str) -> None:
+        """A paragraph for people."""
+
+    @abstractmethod
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> None:
+        """A table; its first `left` columns are text, the others numbers."""
+
+
+class PlainOutput(Output):
+    """Lines on standard output; nothing but log lines when `json`."""
+
+    def __init__(self, *, json: bool) -> None:
+        self._json = json
+
+    @contextmanager
+    def progress(self, tables: int) -> Iterator[Reporter]:
+        """No bars."""
+        yield QuietReporter()
+
+    def say(self, text: str) -> None:
+        """As a line, or as a log record where the output is JSON."""
+        if self._json:
+            LOG.info("%s", text)
+        else:
+            print(text, flush=True)  # noqa: T201 - the command's output
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> None:
+        """Aligned with blanks; as JSON each row is a log record of its own."""
+        if self._json:
+            for row in rows:
+                LOG.info("%s", " ".join(row[:left]), extra={"udm": dict(zip(headers, row, strict=True))})
+            return
+        widths = [max(len(row[column]) for row in (headers, *rows)) for column in range(len(headers))]
+        for row in (headers, *rows):
+            cells = [cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+            print("  ".join(cells).rstrip(), flush=True)  # noqa: T201 - the command's output
+
+
+def open_output(arguments: Arguments) -> Output:
+    """Bars and a drawn table on a terminal, plain lines elsewhere."""
+    if arguments.json or not sys.stdout.isatty():
+        return PlainOutput(json=arguments.json)
+    from orchestration.terminal import TerminalOutput  # noqa: PLC0415 - rich is imported only for a terminal
+
+    return TerminalOutput(bars=arguments.progress)
+
+
+def counted(result: TableResult) -> str:
+    """A table's outcome in words."""
+    if not result.changed:
+        changes = f"nothing changed in {result.extracted:,} rows"
+    else:
+        changes = (
+            f"{result.extracted:,} rows extracted: {result.inserted:,} inserted, {result.updated:,} updated, "
+            f"{result.deleted:,} deleted, {result.unchanged:,} unchanged"
+        )
+    quarantined = f", {result.quarantined:,} quarantined" if result.quarantined else ""
+    return f"{changes}{quarantined} ({result.seconds:.1f} s)"
+
+
+def summary_rows(results: Sequence[TableResult]) -> list[tuple[str, ...]]:
+    """A row a table: name, status and the counts as text."""
+    rows = []
+    for result in results:
+        values = _values(result)
+        cells = [f"{value:.1f}" if name == "seconds" else f"{value:,.0f}" for name, value in zip(COLUMNS, values, strict=True)]
+        rows.append((f"{result.source}.{result.table}", str(result.status), *cells))
+    return rows
+
+
+def _values(result: TableResult) -> tuple[float, ...]:
+    return (
+        result.extracted,
+        result.inserted,
+        result.updated,
+        result.deleted,
+        result.unchanged,
+        result.quarantined,
+        round(result.seconds, 3),
+        round(result.rows_per_second),
+    )

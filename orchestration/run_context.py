@@ -1,0 +1,78 @@
+"""What a run carries: opened once by the command, passed down, never global."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from config import Settings
+from connections.target import Target
+from extract.extractor import Extractor
+from extract.spool import SpoolFolder
+from model.errors import Interrupted
+from observability.event_tracker import PipelineEventTracker
+from orchestration.results import Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line decides for a run."""
+
+    force: bool = False
+    dry_run: bool = False
+    workers: int = 1
+
+
+class Cancellation:
+    """The request to stop: set by a signal, seen between steps, and passed on to what is running."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._event = threading.Event()
+        self._mutex = threading.Lock()
+        self._extractors: set[Extractor] = set()
+
+    @contextmanager
+    def watching(self, extractor: Extractor) -> Iterator[None]:
+        """Interrupt this extractor too, while it is in use."""
+        with self._mutex:
+            self._extractors.add(extractor)
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._extractors.discard(extractor)
+
+    def request(self) -> None:
+        """Ask every worker to stop now."""
+        self._event.set()
+        self._target.interrupt()
+        with self._mutex:
+            for extractor in self._extractors:
+                extractor.interrupt()
+
+    @property
+    def requested(self) -> bool:
+        """Whether the run is to stop."""
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raise Interrupted where a stop was requested."""
+        if self._event.is_set():
+            raise Interrupted("The run was interrupted; the table's changes were rolled back.", remedy="Run it again.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """One run of one command."""
+
+    settings: Settings
+    options: Options
+    target: Target
+    tracker: PipelineEventTracker
+    reporter: Reporter
+    cancellation: Cancellation
+    spool_folder: SpoolFolder
+    batch: int

@@ -7,11 +7,14 @@ section 2); half a configuration is an error.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -76,7 +79,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         batch_rows=_whole(env, "BATCH_ROWS", 250_000),
         spool_bytes=_whole(env, "SPOOL_MB", 256, least=0) * _MIB,
         spool_folder=Path(env["SPOOL_DIR"]) if env.get("SPOOL_DIR") else None,
-        duckdb_memory=env.get("DUCKDB_MEMORY_LIMIT") or "1GB",
+        duckdb_memory=_size(env, "DUCKDB_MEMORY_LIMIT", "1GB"),
         guard_low=_ratio(env, "GUARD_LOW_RATIO", 0.1),
         guard_high=_ratio(env, "GUARD_HIGH_RATIO", 5.0),
         delete_guard_ratio=_ratio(env, "DELETE_GUARD_RATIO", 0.2),
@@ -90,16 +93,24 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
 def _read_env_file(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     named = environment.get("UDM_ENV_FILE")
     path = Path(named) if named else folder / ".env"
-    if not named and not path.exists():
+    if not named and not path.exists() and not path.is_symlink():
         return {}
     try:
-        path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"The settings file {path} cannot be read ({type(error).__name__}).",
             remedy="Make it a readable UTF-8 file, or remove it (UDM_ENV_FILE names another one).",
         ) from error
-    return {name: value for name, value in dotenv_values(path, encoding="utf-8").items() if value is not None}
+    for line in parse_stream(StringIO(text)):
+        # python-dotenv passes over what it cannot read: half a configuration would then be the embedded default.
+        if line.error or (line.key is not None and line.value is None):
+            blank = line.original.string[: -len(line.original.string.lstrip())]
+            raise ConfigurationError(
+                f"Line {line.original.line + blank.count(chr(10))} of the settings file {path} is not NAME=value.",
+                remedy="Correct it; a value with blanks, quotes or # in it stands in quotes.",
+            )
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
 
 
 def _target_url(text: str) -> URL:
@@ -118,7 +129,7 @@ def _target_url(text: str) -> URL:
         )
     if kind != "duckdb":
         raise ConfigurationError(
-            f"UDM_TARGET has the unknown kind {kind!r}.", remedy="Known kinds are duckdb, mssql and postgresql."
+            "UDM_TARGET has an unknown kind of target before '://'.", remedy="Known kinds are duckdb, mssql and postgresql."
         )
     if not url.database or not Path(url.database).is_absolute():
         raise ConfigurationError(
@@ -141,6 +152,13 @@ def _whole(env: Mapping[str, str], variable: str, default: int, *, least: int = 
     if not text.isascii() or not text.isdigit() or int(text) < least:
         raise ConfigurationError(f"{variable} is {text!r}.", remedy=f"Set it to a whole number of at least {least}.")
     return int(text)
+
+
+def _size(env: Mapping[str, str], variable: str, default: str) -> str:
+    text = env.get(variable) or default
+    if not re.fullmatch(r"\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", text, re.ASCII):
+        raise ConfigurationError(f"{variable} is {text!r}.", remedy="Write a size with its unit, for instance 1GB.")
+    return text
 
 
 def _ratio(env: Mapping[str, str], variable: str, default: float) -> float:

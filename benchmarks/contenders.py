@@ -68,9 +68,7 @@ def read_peer_history(folder: Path) -> Expected:
 def count_versions(database: Path, table: str, is_open: str) -> Expected:
     """Count the rows of a history table, and those among them for which the SQL ``is_open`` holds."""
     with duckdb.connect(str(database), read_only=True) as connection:
-        found = connection.execute(
-            f"SELECT count(*) FILTER (WHERE {is_open}), count(*) FROM {table}"
-        ).fetchone()
+        found = connection.execute(f"SELECT count(*) FILTER (WHERE {is_open}), count(*) FROM {table}").fetchone()
     assert found is not None
     return Expected(active=found[0], versions=found[1])
 

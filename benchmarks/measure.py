@@ -31,9 +31,7 @@ class Measurement:
     status: int
 
 
-def run_measured(
-    command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path
-) -> Measurement:
+def run_measured(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> Measurement:
     """Run ``command`` in ``folder`` with its output in the file ``log``.
 
     The peak is that of the largest single process: the child's own, or one of those that it waited for. Dirty
@@ -57,15 +55,10 @@ def run_measured(
     )
 
 
-def import_seconds(
-    python: str, modules: str, *, environment: Mapping[str, str], folder: Path, repeat: int = 3
-) -> float | None:
+def import_seconds(python: str, modules: str, *, environment: Mapping[str, str], folder: Path, repeat: int = 3) -> float | None:
     """Least wall time of a process that only imports ``modules`` (``"a, b"``); None where it cannot."""
     command = [python, "-c", f"import {modules}"]
-    runs = [
-        run_measured(command, environment=environment, folder=folder, log=folder / "import.log")
-        for _ in range(repeat)
-    ]
+    runs = [run_measured(command, environment=environment, folder=folder, log=folder / "import.log") for _ in range(repeat)]
     return None if any(run.status for run in runs) else min(run.wall for run in runs)
 
 

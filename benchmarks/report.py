@@ -123,15 +123,11 @@ def _cells(line: Line, *, repeated: bool) -> tuple[str, ...]:
 
 def _align(row: Sequence[str], widths: Sequence[int]) -> str:
     sized = list(zip(row, widths, strict=True))
-    words = [text.ljust(width) for text, width in sized[:2]] + [
-        text.rjust(width) for text, width in sized[2:]
-    ]
+    words = [text.ljust(width) for text, width in sized[:2]] + [text.rjust(width) for text, width in sized[2:]]
     return "  ".join(words).rstrip()
 
 
-def as_json(
-    rows: int, runs: Iterable[Run], lines: Iterable[Line], imports: Mapping[str, float | None]
-) -> dict[str, object]:
+def as_json(rows: int, runs: Iterable[Run], lines: Iterable[Line], imports: Mapping[str, float | None]) -> dict[str, object]:
     """Everything that was measured, for ``json.dump``."""
     return {
         "rows": rows,

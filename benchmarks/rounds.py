@@ -35,9 +35,7 @@ class Sources:
         link.replace(self.path)
 
 
-def run_repeat(
-    repeat: int, contenders: Sequence[Contender], sources: Sources, days: Sequence[str]
-) -> Iterator[Run]:
+def run_repeat(repeat: int, contenders: Sequence[Contender], sources: Sources, days: Sequence[str]) -> Iterator[Run]:
     """Prepare the contenders, load the days in order and yield the runs of those in ``days``.
 
     The first load always takes place. A contender whose load fails, or whose history is wrong after it, has
@@ -46,23 +44,23 @@ def run_repeat(
     failed: set[str] = set()
     sources.turn_to(FIRST)
     for contender in contenders:
-        shutil.rmtree(contender.folder, ignore_errors=True)
-        contender.folder.mkdir(parents=True)
-        if contender.prepare is not None:
-            contender.prepare()
-    for day in DAYS:
-        if day not in {FIRST, *days}:
-            continue
+        _empty(contender)
+    for day in (day for day in DAYS if day == FIRST or day in days):
         sources.turn_to(day)
-        for contender in contenders:
-            if contender.name in failed:
-                continue
+        for contender in (contender for contender in contenders if contender.name not in failed):
             run = _load(repeat, day, contender, expected(sources.rows, day))
             print(_progress(run), file=sys.stderr)
             if run.error is not None:
                 failed.add(contender.name)
             if run.error is not None or day in days:
                 yield run
+
+
+def _empty(contender: Contender) -> None:
+    shutil.rmtree(contender.folder, ignore_errors=True)
+    contender.folder.mkdir(parents=True)
+    if contender.prepare is not None:
+        contender.prepare()
 
 
 def _load(repeat: int, day: str, contender: Contender, wanted: Expected) -> Run:

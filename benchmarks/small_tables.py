@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         kept = as_json(options.rows, runs, lines, imports)
         options.json.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-    return 1 if any(run.error for run in runs) else 0
+    failed = [run for run in runs if run.error]
+    for run in failed:
+        print(f"FAILED, and in no median above: {run.who} on the {run.day} day of repeat {run.repeat + 1}")
+    return 1 if failed else 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

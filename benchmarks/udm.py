@@ -47,9 +47,7 @@ def udm_environment(source: Path, folder: Path) -> dict[str, str]:
 
 def _prepare(main: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
     """Let ``--list-tables`` create the control tables, then list the one table."""
-    done = subprocess.run(
-        [*main, "--list-tables"], env=environment, cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*main, "--list-tables"], env=environment, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"--list-tables ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     in_child(list_table, folder)

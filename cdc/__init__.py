@@ -1,0 +1,1 @@
+"""Change data capture: what differs, and its promotion to Stage."""

@@ -13,18 +13,25 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from cdc.duplicates import INDEX, POSITION, resolve
-from model.row_hash import HashLayout, as_integer, hash_expressions
+from model.errors import IntegrityError
+from model.row_hash import HashLayout, as_integer, as_prefix, hash_expressions
 from model.system_columns import CDC_OPERATION, HASH_LAYOUT, KEY_HASH, ROW_HASH
 
 INSERT, UPDATE, DELETE = "I", "U", "D"
+PREFIX = "prefix"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Current:
-    """The hashes of a table's current rows, sorted by key hash; `layout_ids` is one id for all, or one a row."""
+    """The hashes of a table's current rows in the order of their key hashes.
+
+    `search` is what keys are looked up in: the first 8 bytes of the keys where these are distinct, else the keys themselves.
+    `layout_ids` is one id for all rows, or one a row.
+    """
 
     keys: pl.Series
     rows: pl.Series
+    search: pl.Series
     layout_ids: pl.Series
 
     @property
@@ -34,30 +41,66 @@ class Current:
 
 
 def current_of(frames: Iterable[pl.DataFrame]) -> Current:
-    """From frames of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout`, in any order."""
-    integers = [frame.select(as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)), HASH_LAYOUT) for frame in frames]
-    frame = pl.concat(integers) if integers else _NONE
-    integers.clear()
-    if frame.get_column(HASH_LAYOUT).n_unique() <= 1:
-        # The usual case: no column of ids is sorted or kept.
-        layouts = frame.get_column(HASH_LAYOUT).head(1)
-        frame = frame.drop(HASH_LAYOUT).sort(KEY_HASH)
-    else:
-        frame = frame.sort(KEY_HASH)
-        layouts = frame.get_column(HASH_LAYOUT)
-    return Current(keys=frame.get_column(KEY_HASH), rows=frame.get_column(ROW_HASH), layout_ids=layouts)
+    """From frames of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout`, in any order.
+
+    Raises:
+        IntegrityError: a key is current twice; comparing could then end in deletes that nobody asked for.
+    """
+    columns: tuple[list[pl.Series], ...] = ([], [], [], [])
+    for frame in (frame for frame in frames if not frame.is_empty()):
+        # Column by column, so that ten million rows are not held more often than needed while they are put in order.
+        hashes = frame.select(
+            as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)), as_prefix(pl.col(KEY_HASH)).alias(PREFIX)
+        )
+        for kept, series in zip(columns, (*hashes.get_columns(), frame.get_column(HASH_LAYOUT)), strict=True):
+            kept.append(series)
+    if not columns[0]:
+        return Current(keys=_NO_HASHES, rows=_NO_HASHES, search=_NO_HASHES, layout_ids=pl.Series(dtype=pl.Int64))
+    order = _gathered(columns[2], None).arg_sort()
+    keys = _gathered(columns[0], order)
+    rows = _gathered(columns[1], order)
+    search = _gathered(columns[2], order)
+    identities = {identity for ids in columns[3] for identity in ids.unique()}
+    same_layout = len(identities) == 1
+    layout_ids = pl.Series(list(identities), dtype=pl.Int64) if same_layout else _gathered(columns[3], order)
+    if _repeats(search):
+        # Two keys share 8 bytes, once in many millions of tables, or a key is there twice.
+        order = keys.arg_sort()
+        keys, rows = keys.gather(order), rows.gather(order)
+        layout_ids = layout_ids if same_layout else layout_ids.gather(order)
+        search = keys
+        if _repeats(keys):
+            raise IntegrityError(
+                "Stage has two current rows of one key.", remedy="Nothing was compared. Run a reconciliation of this table."
+            )
+    return Current(keys=keys, rows=rows, search=search, layout_ids=layout_ids)
+
+
+def _gathered(parts: list[pl.Series], order: pl.Series | None) -> pl.Series:
+    """The parts as one series, in another order; the parts are given up."""
+    whole = pl.concat(parts)
+    if order is None:
+        return whole
+    parts.clear()
+    return whole.gather(order)
+
+
+def _repeats(series: pl.Series) -> bool:
+    return bool((series.slice(1) == series.head(max(len(series) - 1, 0))).any())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashedFrame:
     """An extracted frame with its hashes under the new layout, and what the comparison needs of it.
 
-    `keys` are the key hashes as integers; `rows` the row hashes as integers by layout id, NULL where the row holds a value that
-    the layout does not cover, for such a row cannot be equal under it; `null_key` flags a NULL in a key column.
+    `keys` are the key hashes as integers, `prefixes` their first 8 bytes; `rows` the row hashes as integers by layout id, NULL
+    where the row holds a value that the layout does not cover, for such a row cannot be equal under it; `null_key` flags a NULL
+    in a key column.
     """
 
     frame: pl.DataFrame
     keys: pl.Series
+    prefixes: pl.Series
     rows: dict[int, pl.Series]
     null_key: pl.Series
 
@@ -65,7 +108,9 @@ class HashedFrame:
 def hash_frame(frame: pl.DataFrame, layout_id: int, layout: HashLayout, older: dict[int, HashLayout]) -> HashedFrame:
     """Hash a conformed frame under its own layout and under each `older` one that current rows still carry."""
     hashed = frame.with_columns(hash_expressions(layout))
-    integers = hashed.select(as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)))
+    integers = hashed.select(
+        as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)), as_prefix(pl.col(KEY_HASH)).alias(PREFIX)
+    )
     rows = {layout_id: integers.get_column(ROW_HASH)}
     for identity, other in older.items():
         added = [pl.col(name).is_null() for name in layout.value_names if name not in set(other.value_names)]
@@ -73,7 +118,8 @@ def hash_frame(frame: pl.DataFrame, layout_id: int, layout: HashLayout, older: d
         covered = pl.when(pl.all_horizontal(added)).then(row_hash) if added else row_hash
         rows[identity] = frame.select(covered.alias(ROW_HASH)).to_series()
     null_key = frame.select(pl.any_horizontal(pl.col(name).is_null() for name in layout.key_names)).to_series()
-    return HashedFrame(frame=hashed, keys=integers.get_column(KEY_HASH), rows=rows, null_key=null_key)
+    keys, prefixes = integers.get_column(KEY_HASH), integers.get_column(PREFIX)
+    return HashedFrame(frame=hashed, keys=keys, prefixes=prefixes, rows=rows, null_key=null_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +168,7 @@ class Comparison:
         has_null_key = bool(hashed.null_key.any())
         null_keys = hashed.frame.filter(hashed.null_key) if has_null_key else hashed.frame.clear()
         self.null_keys += null_keys.height
-        chosen, index = self._differing(hashed, has_null_key)
+        chosen, index = self._differing(hashed, has_null_key=has_null_key)
         whole = len(chosen) == hashed.frame.height and not len(self.current.keys)
         candidates = (hashed.frame if whole else hashed.frame[chosen]).with_columns(
             pl.lit(self.layout_id, dtype=pl.Int64).alias(HASH_LAYOUT),
@@ -142,18 +188,19 @@ class Comparison:
             )
         return candidates, null_keys
 
-    def _differing(self, hashed: HashedFrame, has_null_key: bool) -> tuple[pl.Series, pl.Series]:
+    def _differing(self, hashed: HashedFrame, *, has_null_key: bool) -> tuple[pl.Series, pl.Series]:
         """Positions in the frame of rows that are not equal to a current one, and each one's index in current, if any."""
         size = len(self.current.keys)
         if not size:
             everything = pl.int_range(0, hashed.frame.height, dtype=pl.UInt32, eager=True)
             chosen = everything.filter(~hashed.null_key) if has_null_key else everything
             return chosen, pl.repeat(None, len(chosen), dtype=pl.UInt32, eager=True)
-        order = hashed.keys.arg_sort()
+        order = _nearly_sorted(hashed.prefixes)
         if has_null_key:
             order = order.filter(~hashed.null_key.gather(order))
         keys = hashed.keys.gather(order)
-        index = self.current.keys.search_sorted(keys).clip(upper_bound=size - 1).cast(pl.UInt32)
+        needles = hashed.prefixes.gather(order) if self.current.search.dtype == pl.UInt64 else keys
+        index = self.current.search.search_sorted(needles).clip(upper_bound=size - 1).cast(pl.UInt32)
         found = self.current.keys.gather(index) == keys
         same = found & self._equal(hashed, order, index)
         self._unchanged.append(index.filter(same))
@@ -194,6 +241,16 @@ class Comparison:
         )
 
 
+def _nearly_sorted(prefixes: pl.Series) -> pl.Series:
+    """Positions in the order of the prefixes but for their last bits: neighbours in memory are then looked up together.
+
+    The position replaces those bits, so that values are sorted, not pairs: a third of the time.
+    """
+    size = 1 << len(prefixes).bit_length()
+    packed = prefixes - prefixes % size + pl.int_range(0, len(prefixes), dtype=pl.UInt64, eager=True)
+    return (packed.sort() % size).cast(pl.UInt32)
+
+
 def as_bytes(keys: pl.Series) -> pl.Series:
     """UInt128 hashes as the 16 bytes they are stored as."""
     return pl.Series(keys.name, [key.to_bytes(16, "big") for key in keys], dtype=pl.Binary)
@@ -204,5 +261,5 @@ def _flags(size: int, positions: pl.Series) -> pl.Series:
     return flags.scatter(positions, True) if len(positions) else flags  # noqa: FBT003
 
 
-_NONE = pl.DataFrame(schema={KEY_HASH: pl.UInt128, ROW_HASH: pl.UInt128, HASH_LAYOUT: pl.Int64})
+_NO_HASHES = pl.Series(dtype=pl.UInt128)
 _NO_CANDIDATES = pl.DataFrame(schema={KEY_HASH: pl.UInt128, ROW_HASH: pl.UInt128, INDEX: pl.UInt32, POSITION: pl.Int64})

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from model.system_columns import KEY_HASH, ROW_HASH
+from model.system_columns import POSITION as _POSITION
 
-INDEX, POSITION = "index", "_position"
+INDEX, POSITION = "index", _POSITION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from connections.duckdb_types import canonical_type, cast_text, duckdb_type, travels_as_text
 from connections.target import Databases, Target
-from model.errors import TableHeld, TargetHeld, TargetUnavailable
+from model.errors import TableHeld, TargetHeld, TargetUnavailable, ValueNotExact
 from model.names import TableName
 from model.types import Column, ColumnType
 
@@ -48,7 +48,8 @@ class DuckDBTarget(Target):
         self._mutex = threading.Lock()
         self._root = _open(folder, databases, memory_limit)
         engine, recorder = (
-            sa.create_engine("duckdb://", creator=creator, poolclass=NullPool) for creator in (self._cursor, self._quiet)
+            sa.create_engine("duckdb://", creator=creator, poolclass=NullPool, hide_parameters=True)
+            for creator in (self._cursor, self._quiet)
         )
         super().__init__(engine, recorder, databases)
 
@@ -126,12 +127,18 @@ class DuckDBTarget(Target):
         """INSERT from an Arrow stream; text that stands for TIME or UUID is cast on the way in."""
         cursor = _raw(connection)
         targets = ", ".join(_quote(column.name) for column in columns)
-        values = ", ".join(f"CAST({_quote(c.name)} AS {self.sql_type(c.type)})" for c in columns)  # noqa: S608
+        values = ", ".join(f"CAST({_quote(c.name)} AS {self.sql_type(c.type)})" for c in columns)
         cursor.register("incoming_arrow_stream", _stream(columns, frames))
         try:
             [(loaded,)] = cursor.execute(
                 f"INSERT INTO {self.quoted(name)} ({targets}) SELECT {values} FROM incoming_arrow_stream"  # noqa: S608
             ).fetchall()
+        except duckdb.DataError as error:
+            # DuckDB's message quotes the value, which no log may hold.
+            raise ValueNotExact(
+                f"{name}: the target refused a value while loading ({type(error).__name__}).",
+                remedy="Load a view that casts the table's TIME and UUID columns to text.",
+            ) from None
         finally:
             cursor.unregister("incoming_arrow_stream")
         return int(loaded)
@@ -187,6 +194,7 @@ def _open(folder: Path, databases: Databases, memory_limit: str) -> duckdb.DuckD
         root = duckdb.connect()
         root.execute(f"SET memory_limit = '{memory_limit}'")
         root.execute("SET preserve_insertion_order = false")
+        root.execute("SET enable_progress_bar = false")
         root.execute("SET TimeZone = 'UTC'")
         # Analysing strings for FSST takes longer than writing them: half the speed for a third less disk.
         root.execute("SET force_compression = 'dictionary'")

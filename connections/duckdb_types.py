@@ -81,7 +81,7 @@ class DuckDBType(UserDefinedType[object]):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **_: object) -> str:
         """The type's name in DDL."""
         return self.name
 

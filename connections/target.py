@@ -147,10 +147,10 @@ class Target(ABC):
             self._own[key] = table.to_metadata(sa.MetaData(), schema=self.schema(database, table.schema or ""))
         return self._own[key]
 
-    def next_value(self, sequence: sa.Sequence) -> sa.Select[tuple[int]]:
-        """The statement that draws from one of General's sequences."""
+    def draw(self, connection: sa.Connection, sequence: sa.Sequence) -> int:
+        """The next value of one of General's sequences."""
         here = sa.Sequence(sequence.name, schema=self.schema(self.databases.general, sequence.schema or ""))
-        return sa.select(here.next_value())
+        return int(connection.execute(sa.select(here.next_value())).scalar_one())
 
     def quoted(self, name: TableName) -> str:
         """A table's name as it stands in SQL text."""
@@ -159,4 +159,4 @@ class Target(ABC):
 
 def ddl(statement: str) -> sa.DDL:
     """SQL text as a statement; `sa.DDL` would format it with %, also where a name holds one."""
-    return sa.DDL(statement.replace("%", "%%"))
+    return sa.DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]

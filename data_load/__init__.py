@@ -1,0 +1,1 @@
+"""Bulk load into staging, its verification, indexes and markers."""

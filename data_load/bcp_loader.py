@@ -24,7 +24,9 @@ STAGING_COLUMNS = (
 )
 
 
-def load_staging(target: Target, tables: WarehouseTable, layout: HashLayout, frames: Iterable[pl.DataFrame], expected: int) -> int:
+def load_staging(
+    target: Target, tables: WarehouseTable, layout: HashLayout, frames: Iterable[pl.DataFrame], expected: int
+) -> int:
     """Create the batch's staging table and load it; nothing else is touched, so a failed load leaves Stage and Bronze be.
 
     `frames` hold the source's columns and the four staging ones. The row count must be `expected`, and a sample is read back

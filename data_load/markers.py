@@ -40,7 +40,8 @@ def last_instant(target: Target, connection: sa.Connection, tables: WarehouseTab
     query = sa.select(sa.func.max(marker.c.Instant)).where(
         marker.c.SourceName == tables.source, marker.c.TableName == tables.table
     )
-    return connection.execute(query).scalar_one()
+    instant: datetime | None = connection.execute(query).scalar_one()
+    return instant
 
 
 def unpromoted(target: Target, tables: WarehouseTable) -> list[Promotion]:

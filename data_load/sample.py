@@ -74,7 +74,7 @@ def verify_sample(
     for start in range(0, sample.height, _KEYS_PER_QUERY):
         sent = sample.slice(start, _KEYS_PER_QUERY)
         back = _read_back(target, connection, tables, sent.get_column(KEY_HASH).to_list())
-        stored = back.select(pl.col(KEY_HASH).alias("sent_key"), *tables.names).with_columns(hash_expressions(layout))
+        stored = back.select(hash_expressions(layout))
         pairs = sent.select(KEY_HASH, ROW_HASH).join(stored, on=[KEY_HASH, ROW_HASH], how="anti")
         if not pairs.is_empty():
             altered = _altered_columns(sent, back, tables.names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
@@ -12,12 +13,12 @@ from model.names import TableName
 from model.types import Column
 
 
-def typed(target: Target, columns: Iterable[Column]) -> list[sa.Column[object]]:
+def typed(target: Target, columns: Iterable[Column]) -> list[sa.Column[Any]]:
     """Source columns with their target types; all nullable, for a column may vanish and a delete event may lack values."""
     return [sa.Column(column.name, target.sql_type(column.type), nullable=True) for column in columns]
 
 
-def create_table(target: Target, connection: sa.Connection, name: TableName, columns: Iterable[sa.Column[object]]) -> None:
+def create_table(target: Target, connection: sa.Connection, name: TableName, columns: Iterable[sa.Column[Any]]) -> None:
     """CREATE TABLE, where it is missing."""
     table = sa.Table(name.table, sa.MetaData(), *columns, schema=target.schema(name.database, name.schema))
     connection.execute(CreateTable(table, if_not_exists=True))

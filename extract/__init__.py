@@ -1,0 +1,1 @@
+"""Source data extraction, behind one seam."""

@@ -16,7 +16,9 @@ from model.errors import IncompleteExtract, SourceTableMissing, SourceUnavailabl
 from model.types import Column
 from sources.registry import Source
 
-_MEMORY = "512MB"
+_MEMORY = "256MB"
+# Errors that name files and objects; the text of any other kind may quote a row's value.
+_WITHOUT_VALUES = ("IO Error", "Catalog Error", "Binder Error", "Permission Error", "Out of Memory Error")
 
 
 class DuckDBExtractor(Extractor):
@@ -61,7 +63,7 @@ class DuckDBExtractor(Extractor):
                 f"{table}: the source file {self._path} has no table {schema}.{table.table}.",
                 remedy="Correct SourceSchemaName and SourceObjectName in UdmTablesList.",
             )
-        columns = tuple(_column(table, name, kind, nullable) for name, kind, nullable in rows)
+        columns = tuple(_column(table, name, kind, nullable=nullable) for name, kind, nullable in rows)
         return SourceDescription(columns=columns, key=self._key(table, schema, columns))
 
     def _key(self, table: SourceTable, schema: str, columns: Sequence[Column]) -> tuple[str, ...]:
@@ -124,13 +126,20 @@ class _Translate:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.InterruptException):
-            raise SourceUnavailable(
-                f"{self._table}: reading {self._path} failed: {error}", remedy="Check that the file is whole and readable."
-            ) from error
+        # In mid-stream DuckDB's errors come through Arrow, as OSError.
+        if not isinstance(error, duckdb.Error | OSError) or "INTERRUPT" in str(error):
+            return
+        what, _, _ = str(error).partition(": ")
+        safe = what in _WITHOUT_VALUES
+        raise SourceUnavailable(
+            f"{self._table}: reading {self._path} failed: {error if safe else what}.",
+            remedy="Check that the file is whole and readable."
+            if safe
+            else "Read the table or view with DuckDB itself to see more: its message may quote a value, which no log may hold.",
+        ) from (error if safe else None)
 
 
-def _column(table: SourceTable, name: str, kind: str, nullable: bool) -> Column:
+def _column(table: SourceTable, name: str, kind: str, *, nullable: bool) -> Column:
     found = canonical_type(kind)
     if found is None:
         raise UnsupportedType(

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 import polars as pl
 
@@ -42,7 +43,7 @@ class SourceDescription:
 class Extractor(ABC):
     """One source. A context manager; one thread at a time uses it, `interrupt` may come from another."""
 
-    def __enter__(self) -> Extractor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -6,14 +6,14 @@ removed by the next run that finds nobody holding its lock file.
 
 from __future__ import annotations
 
-
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 import polars as pl
 
@@ -26,6 +26,7 @@ except ImportError:  # pragma: no cover - Windows refuses to delete a file that 
 
 _PREFIX = "udm-spool-"
 _LOCK = "held"
+_FILE_BYTES = 64 * 1024 * 1024
 
 
 class SpoolFolder:
@@ -35,8 +36,9 @@ class SpoolFolder:
         self._parent = parent or Path(tempfile.gettempdir())
         self._folder: Path | None = None
         self._lock: IO[bytes] | None = None
+        self._mutex = threading.Lock()
 
-    def __enter__(self) -> SpoolFolder:
+    def __enter__(self) -> Self:
         remove_abandoned(self._parent)
         return self
 
@@ -48,12 +50,14 @@ class SpoolFolder:
 
     def new_table(self) -> Path:
         """A new private subfolder for one table's files."""
-        if self._folder is None:
-            self._parent.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-            self._lock = (self._folder / _LOCK).open("wb")
-            if fcntl is not None:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with self._mutex:
+            if self._folder is None:
+                self._parent.mkdir(parents=True, exist_ok=True)
+                self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
+                (self._folder / _LOCK).touch(mode=0o600)
+                self._lock = (self._folder / _LOCK).open("wb")
+                if fcntl is not None:
+                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return Path(tempfile.mkdtemp(dir=self._folder))
 
 
@@ -70,6 +74,12 @@ def remove_abandoned(parent: Path) -> list[Path]:
     return removed
 
 
+def compacted(frame: pl.DataFrame) -> pl.DataFrame:
+    """A copy that holds its own text and bytes: a selection of rows shares, and so keeps alive, those of the frame it is from."""
+    copy = pl.from_arrow(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), schema=frame.schema)
+    return copy if isinstance(copy, pl.DataFrame) else copy.to_frame()
+
+
 class Spool:
     """One table's rows in the order they were appended; a context manager that gives back memory and disk."""
 
@@ -81,7 +91,7 @@ class Spool:
         self._files: list[Path] = []
         self._folder: Path | None = None
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -103,26 +113,36 @@ class Spool:
         if frame.is_empty():
             return
         self._held.append(frame)
-        self._held_bytes += frame.estimated_size()
+        self._held_bytes += int(frame.estimated_size())
         if self._held_bytes > self._limit:
             self._spill()
+            # Once on disk there is no use in holding much: from here on a file is written as soon as it has a good size.
+            self._limit = min(self._limit, _FILE_BYTES)
 
     def _spill(self) -> None:
+        while self._held:
+            group, size = [], 0
+            while self._held and size < _FILE_BYTES:
+                group.append(self._held.pop(0))
+                size += int(group[-1].estimated_size())
+            self._write(group, size)
+        self._held_bytes = 0
+
+    def _write(self, frames: list[pl.DataFrame], size: int) -> None:
         if self._folder is None:
             self._folder = self._run_folder.new_table()
         path = self._folder / f"{len(self._files):06}.parquet"
         path.touch(mode=0o600)
         try:
-            pl.concat(self._held).write_parquet(path, compression="uncompressed", statistics=False)
-        except OSError as error:
+            pl.concat(frames).write_parquet(path, compression="uncompressed", statistics=False)
+        except (OSError, pl.exceptions.ComputeError) as error:
+            # Polars raises the one when it opens the file and the other when it writes to it.
             raise TerminalError(
-                f"The spool {self._folder} cannot be written: {error.strerror or error}; "
-                f"{shutil.disk_usage(self._folder).free:,} bytes are free there and {self._held_bytes:,} more are needed.",
+                f"The spool {self._folder} cannot be written: {getattr(error, 'strerror', None) or error}; "
+                f"{shutil.disk_usage(self._folder).free:,} bytes are free there and {size:,} more are needed.",
                 remedy="Make room, or set SPOOL_DIR to a folder on a larger disk.",
             ) from error
         self._files.append(path)
-        self._held.clear()
-        self._held_bytes = 0
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows again, in order; may be called more than once."""

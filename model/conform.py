@@ -9,7 +9,10 @@ import polars.exceptions as plx
 
 from model.errors import IncompleteExtract, ValueNotExact
 from model.row_hash import check_hashable
-from model.types import Column, Kind
+from model.types import Column
+
+# Polars takes 1e22 to 9999999999999999832227.84 and back to 1e22, so no round trip proves a cast between these.
+_NEVER_EXACT = ({pl.Float32, pl.Decimal}, {pl.Float64, pl.Decimal})
 
 
 def conform(table: str, frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
@@ -34,23 +37,32 @@ def _conform(table: str, series: pl.Series, column: Column) -> pl.Series:
         return series
     if series.dtype == pl.Null:
         return series.cast(wanted)
+    if {type(series.dtype), type(wanted)} in _NEVER_EXACT or (_has_zone(series.dtype) and not _has_zone(wanted)):
+        raise _refusal(table, column, series.dtype)
     try:
         cast = _cast(series, column)
-    except (plx.InvalidOperationError, plx.ComputeError) as error:
-        raise _refusal(table, column, series.dtype) from error
-    if not cast.cast(series.dtype).eq_missing(series).all():
+        survives = cast.cast(series.dtype).eq_missing(series).all()
+    except (plx.InvalidOperationError, plx.ComputeError):
+        # `from None`: polars' message shows the values.
+        raise _refusal(table, column, series.dtype) from None
+    if not survives:
         raise _refusal(table, column, series.dtype)
     return cast
 
 
 def _cast(series: pl.Series, column: Column) -> pl.Series:
     wanted = column.type.dtype
-    if column.type.kind is Kind.TIMESTAMPTZ and isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
+    if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
+        # The wanted type has a zone too, or the caller has refused.
         return series.dt.convert_time_zone("UTC").cast(wanted)
     if isinstance(series.dtype, pl.Decimal) and isinstance(wanted, pl.Decimal) and series.dtype.scale > wanted.scale:
         # Polars rounds where it narrows a scale; only zeros may go, and the caller's round trip proves it.
         return series.round(wanted.scale).cast(wanted)
     return series.cast(wanted, strict=True)
+
+
+def _has_zone(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
 
 
 def _refusal(table: str, column: Column, dtype: pl.DataType) -> ValueNotExact:

@@ -15,7 +15,7 @@ SCHEMA = "ops"
 OPS = sa.MetaData(schema=SCHEMA)
 MARKERS = sa.MetaData()
 
-INSTANT = sa.DateTime().with_variant(mssql.DATETIME2(6), "mssql")
+INSTANT = sa.DateTime().with_variant(mssql.DATETIME2(precision=6), "mssql")  # type: ignore[no-untyped-call]
 _NAME = sa.Unicode(128)
 _TEXT = sa.UnicodeText()
 

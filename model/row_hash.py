@@ -114,6 +114,11 @@ def as_integer(hashes: pl.Expr) -> pl.Expr:
     return hashes.bin.reinterpret(dtype=pl.UInt128, endianness="big")
 
 
+def as_prefix(hashes: pl.Expr) -> pl.Expr:
+    """The first 8 bytes of hashes as UInt64: the same order, at half the cost, wherever they are distinct."""
+    return hashes.bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+
+
 def _hash(names: Sequence[str]) -> pl.Expr:
     # A table whose columns are all key still has a row hash: that of a row without columns, one constant.
     columns: list[str | pl.Expr] = list(names) or [pl.lit(value=True)]

@@ -26,6 +26,8 @@ SCD2_OPERATION = "UdmScd2Operation"
 BATCH_ID = "_batch_id"
 END_BATCH_ID = "_end_batch_id"
 
+POSITION = "_position"  # of a row in its extract: beside the source's columns until the row is loaded
+
 STAGING_SYSTEM = (KEY_HASH, ROW_HASH, HASH_LAYOUT, CDC_OPERATION)
 STAGE_SYSTEM = (
     KEY_HASH,
@@ -50,7 +52,7 @@ BRONZE_SYSTEM = (
     BATCH_ID,
     END_BATCH_ID,
 )
-_RESERVED = {name.casefold(): name for name in (*STAGE_SYSTEM, *BRONZE_SYSTEM)}
+_RESERVED = {name.casefold(): name for name in (*STAGE_SYSTEM, *BRONZE_SYSTEM, POSITION)}
 
 
 def check_not_reserved(table: str, columns: Iterable[str]) -> None:

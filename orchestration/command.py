@@ -58,6 +58,9 @@ def run_command(arguments: Arguments, *, large: bool, load: Load | None) -> int:
     except (PipelineError, OSError, sa.exc.SQLAlchemyError) as error:
         LOG.error("%s", describe(error))
         return 1
+    except KeyboardInterrupt:
+        LOG.error("interrupted before any table was taken up")
+        return 128 + signal.SIGINT
 
 
 def _run(
@@ -122,7 +125,7 @@ def _load_tables(
 
 def _begin_batch(target: Target, arguments: Arguments) -> int:
     with target.recorder.begin() as connection:
-        batch: int = connection.execute(target.next_value(BATCH_SEQUENCE)).scalar_one()
+        batch = target.draw(connection, BATCH_SEQUENCE)
         connection.execute(
             sa.insert(target.own(PIPELINE_BATCH)).values(
                 BatchId=batch,

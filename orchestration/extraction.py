@@ -13,7 +13,7 @@ from cdc.duplicates import POSITION
 from cdc.engine import read_current
 from extract.extractor import Extractor, SourceDescription, open_extractor
 from extract.hashing import in_order, prefetched
-from extract.spool import Spool
+from extract.spool import Spool, compacted
 from model.conform import conform
 from model.errors import IntegrityError, ReservedColumnName
 from model.row_hash import HashLayout, layout_of
@@ -62,8 +62,9 @@ def extract_and_compare(run: RunContext, config: TableConfig, spool: Spool) -> E
             for frame in in_order(frames, hashed):
                 run.cancellation.check()
                 candidates, null_keys = comparison.see(frame)
-                spool.append(candidates)
-                quarantined.add(NULL_KEY, null_keys)
+                few = candidates.height * 2 < frame.frame.height
+                spool.append(compacted(candidates) if few else candidates)
+                quarantined.add(NULL_KEY, compacted(null_keys))
                 run.reporter.rows_extracted(str(tables), frame.frame.height)
     changes = comparison.finish()
     quarantined.add_conflicts(spool, POSITION, changes.quarantined_positions)

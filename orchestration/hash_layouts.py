@@ -48,7 +48,7 @@ def find_layout(target: Target, tables: WarehouseTable, layout: HashLayout) -> L
 def register_layout(target: Target, tables: WarehouseTable, layout: HashLayout, batch: int) -> int:
     """Store a new layout and return its id."""
     with target.engine.begin() as connection:
-        identity: int = connection.execute(target.next_value(LAYOUT_SEQUENCE)).scalar_one()
+        identity = target.draw(connection, LAYOUT_SEQUENCE)
         connection.execute(
             sa.insert(target.own(HASH_LAYOUT)).values(
                 LayoutId=identity,

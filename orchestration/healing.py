@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from connections.target import Target
+from data_load.index_management import create_one_active_index
 from data_load.markers import last_instant, marker_table, unpromoted
 from model import ops
 from model.system_columns import STAGE_SYSTEM
@@ -44,8 +45,9 @@ def next_instant(target: Target, tables: WarehouseTable) -> datetime:
     latest = sa.select(sa.func.max(published.Instant)).where(*_of(published, tables))
     with target.engine.connect() as connection:
         now = target.now(connection)
-        instants = [last_instant(target, connection, tables), connection.execute(latest).scalar_one()]
-    return max([now, *(instant + _TICK for instant in instants if instant is not None)])
+        promoted = last_instant(target, connection, tables)
+        announced: datetime | None = connection.execute(latest).scalar_one()
+    return max([now, *(instant + _TICK for instant in (promoted, announced) if instant is not None)])
 
 
 def publish(target: Target, tables: WarehouseTable, batch: int, instant: datetime) -> None:
@@ -70,9 +72,13 @@ def _publish_promoted(target: Target, tables: WarehouseTable) -> None:
         rows = connection.execute(
             sa.select(marker.c.BatchId, marker.c.Instant).where(*_of(marker.c, tables)).order_by(marker.c.Instant)
         ).all()
-    for batch, instant in rows:
-        if batch not in done:
-            publish(target, tables, batch, instant)
+    unpublished = [(batch, instant) for batch, instant in rows if batch not in done]
+    if unpublished:
+        # The index comes after the promotion's commit: the run that ended before publishing may have ended before that too.
+        with target.engine.begin() as connection:
+            create_one_active_index(target, connection, tables.bronze)
+    for batch, instant in unpublished:
+        publish(target, tables, batch, instant)
 
 
 def _of(columns: sa.ColumnCollection[str, sa.Column[object]], tables: WarehouseTable) -> tuple[sa.ColumnElement[bool], ...]:

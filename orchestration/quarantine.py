@@ -7,6 +7,9 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from math import isfinite
 
 import polars as pl
 import sqlalchemy as sa
@@ -76,8 +79,20 @@ def record_quarantine(
 
 
 def _as_json(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    return [json.dumps(row, ensure_ascii=False, default=_plain) for row in frame.select(names).to_dicts()]
+    columns = [_as_text(name, dtype) if (dtype := frame.schema[name]).is_temporal() else pl.col(name) for name in names]
+    rows = ({name: _plain(value) for name, value in row.items()} for row in frame.select(columns).iter_rows(named=True))
+    return [json.dumps(row, ensure_ascii=False) for row in rows]
 
 
-def _plain(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+def _as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Dates and timestamps; beyond the years that Python has, infinity among them, as days or microseconds since 1970."""
+    column = pl.col(name)
+    ours = (column >= pl.lit(date.min).cast(dtype)) & (column < pl.lit(date.max).cast(dtype).dt.offset_by("1d"))
+    return pl.when(ours).then(column).cast(pl.String).fill_null(column.to_physical().cast(pl.String)).alias(name)
+
+
+def _plain(value: object) -> object:
+    """As JSON can hold it: it has no bytes, decimals, NaN or infinity."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, Decimal) or (isinstance(value, float) and not isfinite(value)) else value

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-
 from model.ops import Status
 from orchestration.arguments import Arguments
 from orchestration.results import Reporter, TableResult
@@ -64,6 +63,7 @@ class PlainOutput(Output):
     @contextmanager
     def progress(self, tables: int) -> Iterator[Reporter]:
         """No bars."""
+        del tables
         yield QuietReporter()
 
     def say(self, text: str) -> None:

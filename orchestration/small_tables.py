@@ -33,10 +33,10 @@ from orchestration.results import TableResult
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from orchestration.table_lock import hold_table
+from scd2.engine import run_scd2
 from schema.column_sync import sync_columns
 from schema.evolution import apply_evolution
 from schema.staging_cleanup import drop_dead_staging
-from scd2.engine import run_scd2
 
 LOG = logging.getLogger("udm.small_tables")
 _INTERRUPT_AGAIN_SECONDS = 1.0
@@ -67,8 +67,7 @@ def load_table(run: RunContext, config: TableConfig) -> TableResult:
                 with hold_table(run.target, config):
                     result = _load(run, config)
                 _count(total, result)
-                if result.status is Status.FAILED:
-                    raise GuardBlocked(result.message)
+                _raise_if_blocked(result)
         except BaseException as error:  # noqa: BLE001 - a driver's panic must not take the other tables with it
             result = _failed(run, config, result, error)
         result = replace(result, seconds=time.perf_counter() - started)
@@ -77,13 +76,19 @@ def load_table(run: RunContext, config: TableConfig) -> TableResult:
     return result
 
 
+def _raise_if_blocked(result: TableResult) -> None:
+    if result.status is Status.FAILED:
+        raise GuardBlocked(result.message)
+
+
 def _failed(run: RunContext, config: TableConfig, result: TableResult, error: BaseException) -> TableResult:
     if isinstance(error, TableHeld):
-        LOG.warning("%s: skipped: %s", config, error)
-        return replace(result, status=Status.SKIPPED, message=str(error))
+        message = str(error).removeprefix(f"{config}: ")
+        LOG.warning("%s: skipped: %s", config, message)
+        return replace(result, status=Status.SKIPPED, message=message)
     if run.cancellation.requested and not isinstance(error, Interrupted):
         error = Interrupted("The run was interrupted; the table's changes were rolled back.", remedy="Run it again.")
-    message = describe(error)
+    message = describe(error).removeprefix(f"{config}: ")
     LOG.error("%s: failed: %s", config, message, exc_info=(type(error), error, error.__traceback__))
     return replace(result, status=Status.FAILED, message=message)
 
@@ -110,7 +115,7 @@ def _load(run: RunContext, config: TableConfig) -> TableResult:
             _promote(run, extracted, changes, spool)
     if blocked:
         message = (
-            f"{config}: {extracted.changes.deleted:,} of {extracted.active:,} active keys are missing from the extract; these "
+            f"{extracted.changes.deleted:,} of {extracted.active:,} active keys are missing from the extract; these "
             "deletes were not applied, everything else was. If they are right, run the table once with --force."
         )
         return replace(result, status=Status.FAILED, message=message)

@@ -49,7 +49,12 @@ class TableConfig:
         return SourceTable(source=self.source, table=self.table, schema=self.source_schema, database=self.source_database)
 
     def warehouse_table(
-        self, target: Target, batch: int, columns: tuple[Column, ...] = (), keys: tuple[str, ...] = (), stored: tuple[str, ...] = ()
+        self,
+        target: Target,
+        batch: int,
+        columns: tuple[Column, ...] = (),
+        keys: tuple[str, ...] = (),
+        stored: tuple[str, ...] = (),
     ) -> WarehouseTable:
         """The table's names in the warehouse, for one batch."""
         databases = target.databases
@@ -134,13 +139,13 @@ def select_tables(
         ConfigurationError: nothing is named so, or it is for the other command; the nearest known names are given.
     """
     chosen = [config for config in configs if _is(config.source, source)]
-    if source and not chosen:
+    if source is not None and not chosen:
         raise _unknown("source", source, {config.source for config in configs})
     named = [config for config in chosen if _is(config.table, table)]
-    if table and not named:
+    if table is not None and not named:
         raise _unknown("table", table, {config.table for config in chosen})
     fitting = [config for config in named if config.is_large == large]
-    if table and not fitting:
+    if table is not None and not fitting:
         kind, command = ("large", "main_large_tables.py") if not large else ("small", "main_small_tables.py")
         raise ConfigurationError(
             f"{named[0]} is a {kind} table (SourceAggregateColumnName is {'' if named[0].is_large else 'not '}set).",

@@ -1,0 +1,1 @@
+"""SCD2 promotion to Bronze."""

@@ -7,6 +7,7 @@ the new one is activated, and only then does the transaction commit. A batch is 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,7 +19,7 @@ from model.errors import IntegrityError
 from model.ops import INSTANT
 from model.warehouse import Promotion, WarehouseTable
 
-_OPERATION = "change_operation"
+_OPERATION = sc.CDC_OPERATION
 
 
 def run_scd2(target: Target, tables: WarehouseTable, promotion: Promotion, *, from_stage: bool = False) -> None:
@@ -28,7 +29,9 @@ def run_scd2(target: Target, tables: WarehouseTable, promotion: Promotion, *, fr
         IntegrityError: the versions that came out are not those that the batch announces; nothing is committed.
     """
     with target.engine.begin() as connection:
-        for statement in scd2_statements(target, tables, promotion, from_stage=from_stage):
+        bronze = target.table(tables.bronze, (sc.SCD2_KEY,))
+        first = connection.execute(sa.select(bronze.c[sc.SCD2_KEY]).limit(1)).first() is None
+        for statement in scd2_statements(target, tables, promotion, from_stage=from_stage, first=first):
             connection.execute(statement)
         _check(target, connection, tables, promotion)
         write_marker(target, connection, target.databases.bronze, tables, promotion)
@@ -37,16 +40,19 @@ def run_scd2(target: Target, tables: WarehouseTable, promotion: Promotion, *, fr
 
 
 def scd2_statements(
-    target: Target, tables: WarehouseTable, promotion: Promotion, *, from_stage: bool
+    target: Target, tables: WarehouseTable, promotion: Promotion, *, from_stage: bool, first: bool
 ) -> Iterator[sa.Executable]:
-    """The promotion's statements in their order; those that can change nothing are left out."""
+    """The promotion's statements in their order; those that can change nothing are left out.
+
+    `first`: Bronze is empty, so that no key of it need be looked up.
+    """
     bronze = target.table(tables.bronze, (*tables.stored_names, *sc.BRONZE_SYSTEM))
     changes = _staged_in_stage(target, tables, promotion) if from_stage else _staged(target, tables)
     instant = sa.literal(promotion.instant, INSTANT)
     batch = sa.literal(promotion.batch, sa.BigInteger)
     is_active = bronze.c[sc.ACTIVE] == sa.true()
     if promotion.inserted or promotion.updated:
-        yield _insert_versions(target, tables, bronze, changes, instant, batch)
+        yield _insert_versions(target, tables, bronze, changes, instant, batch, first=first)
     if promotion.updated or promotion.deleted:
         deleted = changes.c[_OPERATION] == sa.literal_column("'D'")
         yield (
@@ -71,23 +77,20 @@ def _insert_versions(
     tables: WarehouseTable,
     bronze: sa.TableClause,
     changes: sa.FromClause,
-    instant: sa.ColumnElement[object],
-    batch: sa.ColumnElement[int],
+    instant: sa.ColumnElement[Any],
+    batch: sa.ColumnElement[Any],
+    *,
+    first: bool,
 ) -> sa.Insert:
-    before = bronze.alias("before")
-    known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH])
-    active = known.where(before.c[sc.ACTIVE] == sa.true())
-    operation = sa.case(
-        (active, sa.literal_column("'U'")), (known, sa.literal_column("'R'")), else_=sa.literal_column("'I'")
-    )
+    operation, is_active = _first_version() if first else _next_version(bronze, changes)
     names = [name for name in tables.stored_names if name in changes.c]
-    values: dict[str, sa.ColumnElement[object]] = {name: changes.c[name] for name in names}
+    values: dict[str, sa.ColumnElement[Any]] = {name: changes.c[name] for name in names}
     values |= {
         sc.KEY_HASH: changes.c[sc.KEY_HASH],
         sc.BRONZE_HASH: changes.c[sc.ROW_HASH],
         sc.HASH_LAYOUT: changes.c[sc.HASH_LAYOUT],
         sc.EFFECTIVE: instant,
-        sc.ACTIVE: sa.case((active, sa.false()), else_=sa.true()),
+        sc.ACTIVE: is_active,
         sc.SCD2_OPERATION: operation,
         sc.BATCH_ID: batch,
     }
@@ -96,6 +99,21 @@ def _insert_versions(
         values = {sc.SCD2_KEY: surrogate, **values}
     rows = sa.select(*values.values()).where(changes.c[_OPERATION] != sa.literal_column("'D'"))
     return sa.insert(bronze).from_select([bronze.c[name] for name in values], rows)
+
+
+def _first_version() -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
+    return sa.literal_column("'I'"), sa.true()
+
+
+def _next_version(
+    bronze: sa.TableClause, changes: sa.FromClause
+) -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
+    """Operation and flag by what Bronze holds of the key: an active version, only closed ones, or none."""
+    before = bronze.alias("before")
+    known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH])
+    active = known.where(before.c[sc.ACTIVE] == sa.true())
+    operation = sa.case((active, sa.literal_column("'U'")), (known, sa.literal_column("'R'")), else_=sa.literal_column("'I'"))
+    return operation, sa.case((active, sa.false()), else_=sa.true())
 
 
 def _staged(target: Target, tables: WarehouseTable) -> sa.FromClause:

@@ -42,11 +42,11 @@ def choose_key(
             "but the source has no such column.",
             remedy="Correct IsPrimaryKey there.",
         )
-    key = tuple(names[name.casefold()] for name in listed or catalogue)
+    key = tuple(dict.fromkeys(names[name.casefold()] for name in listed or catalogue))
     if not key:
         raise MissingKey(
             f"{source}.{table} has no primary key and no unique index on NOT NULL columns.",
-            remedy=f"Name its key: INSERT INTO {general}.dbo.UdmTablesColumnsList (SourceName, TableName, ColumnName, "
+            remedy=f"Name its key: INSERT INTO {general}.dbo.UdmTablesColumnsList (SourceName, TableName, ColumnName, "  # noqa: S608 - a hint for people, run by nobody
             f"IsPrimaryKey) VALUES ('{source}', '{table}', '<key column>', 1), a row for each column of the key.",
         )
     return key

@@ -37,7 +37,7 @@ def plan_layer(
     """Compare the source's columns with those that the target's catalogue gives (`held`, empty where there is no table).
 
     Raises:
-        SchemaEvolutionError: the table is not one of ours, or a column changed its type.
+        SchemaEvolutionError: the table is not one of ours, or a column changed its type, or its name in case only.
     """
     if not held:
         return LayerPlan(name=name, create=True, added=(), vanished=())
@@ -48,7 +48,14 @@ def plan_layer(
             f"{table}: {name} exists, but lacks the pipeline's columns {', '.join(lacking)}.",
             remedy="It was made by something else: rename it, or set StageTableName or BronzeTableName to another name.",
         )
+    spelled = {column.name.casefold(): column.name for column in held}
     for column in source:
+        stored = spelled.get(column.name.casefold(), column.name)
+        if stored != column.name:
+            raise SchemaEvolutionError(
+                f"{table}: the source spells column {stored!r} as {column.name!r} now, and {name} takes the two for one.",
+                remedy="Load a view that gives the column its old name.",
+            )
         other = by_name.get(column.name)
         wanted = target.type_text(column.type)
         if other is not None and other.source_type != wanted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from connections.target import Target
@@ -21,11 +23,11 @@ def create_stage(target: Target, connection: sa.Connection, tables: WarehouseTab
 
 def create_bronze(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:
     """The history table: its surrogate key, the source's columns, then ours."""
-    key = sa.Column(sc.SCD2_KEY, sa.BigInteger, nullable=False)
+    key: sa.Column[Any] = sa.Column(sc.SCD2_KEY, sa.BigInteger, nullable=False)
     create_table(target, connection, tables.bronze, [key, *typed(target, tables.columns), *_bronze_columns(target)])
 
 
-def _stage_columns(target: Target) -> list[sa.Column[object]]:
+def _stage_columns(target: Target) -> list[sa.Column[Any]]:
     return [
         *_hash_columns(target, sc.ROW_HASH),
         sa.Column(sc.EXTRACTED_AT, INSTANT, nullable=False),
@@ -37,7 +39,7 @@ def _stage_columns(target: Target) -> list[sa.Column[object]]:
     ]
 
 
-def _bronze_columns(target: Target) -> list[sa.Column[object]]:
+def _bronze_columns(target: Target) -> list[sa.Column[Any]]:
     return [
         *_hash_columns(target, sc.BRONZE_HASH),
         sa.Column(sc.EFFECTIVE, INSTANT, nullable=False),
@@ -49,7 +51,7 @@ def _bronze_columns(target: Target) -> list[sa.Column[object]]:
     ]
 
 
-def _hash_columns(target: Target, row_hash: str) -> list[sa.Column[object]]:
+def _hash_columns(target: Target, row_hash: str) -> list[sa.Column[Any]]:
     return [
         sa.Column(sc.KEY_HASH, target.sql_type(_HASH), nullable=False),
         sa.Column(row_hash, target.sql_type(_HASH), nullable=False),

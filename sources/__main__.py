@@ -18,9 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Exit status: 0 done, 1 a sample file cannot be used, 2 wrong usage or settings."""
     options = _parser().parse_args(arguments)
     folder: Path = options.folder
-    missing = sorted(
-        {t.source_name for t in SAMPLE_TABLES if not sample_path(folder, t.source_name).exists()}
-    )
+    missing = sorted({t.source_name for t in SAMPLE_TABLES if not sample_path(folder, t.source_name).exists()})
     try:
         summaries = next_day(folder)
     except PipelineError as error:
@@ -44,9 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Move the sample sources one business day on: inserts, updates, deletes, keys that"
         " come back. Sample files that are missing are generated first.",
     )
-    command.add_argument(
-        "--folder", type=Path, default=_FOLDER, help="where the sample files are (default: %(default)s)"
-    )
+    command.add_argument("--folder", type=Path, default=_FOLDER, help="where the sample files are (default: %(default)s)")
     return parser
 
 

@@ -22,8 +22,8 @@ PREFIX = "UDM_SOURCE_"
 KINDS = ("oracle", "mssql", "postgresql", "mysql", "sqlite", "duckdb")
 FILE_KINDS = frozenset({"sqlite", "duckdb"})
 
-_PASSWORD = "_PASSWORD"
-_PASSWORD_FILE = "_PASSWORD_FILE"
+_PASSWORD = "_PASSWORD"  # noqa: S105  a variable's suffix
+_PASSWORD_FILE = "_PASSWORD_FILE"  # noqa: S105  likewise
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 _SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd"})
 
@@ -84,9 +84,7 @@ def registry_from_environment(env: Mapping[str, str]) -> SourceRegistry:
     urls = {key: value for key, value in ours.items() if _owner(key) == key}
     for key in sorted(ours.keys() - urls.keys()):
         if _owner(key) not in urls:
-            raise ConfigurationError(
-                f"{key} is set, but {_owner(key)} is not.", remedy=f"Set {_owner(key)} to the source's URL."
-            )
+            raise ConfigurationError(f"{key} is set, but {_owner(key)} is not.", remedy=f"Set {_owner(key)} to the source's URL.")
     return SourceRegistry(sources=tuple(_source(key, urls[key], ours) for key in sorted(urls)))
 
 
@@ -131,9 +129,7 @@ def _parsed(variable: str, text: str) -> URL:
             remedy=f"Write {url.get_backend_name()}:////folder/file, with four slashes.",
         )
     if any(key.lower() in _SECRET_QUERY_KEYS for key in url.query):
-        raise ConfigurationError(
-            f"{variable} has a password behind '?'.", remedy=f"Move it to {variable}{_PASSWORD}."
-        )
+        raise ConfigurationError(f"{variable} has a password behind '?'.", remedy=f"Move it to {variable}{_PASSWORD}.")
     return url
 
 
@@ -149,14 +145,10 @@ def _with_password(variable: str, url: URL, env: Mapping[str, str]) -> URL:
     if not given:
         return url
     if url.get_backend_name() in FILE_KINDS:
-        raise ConfigurationError(
-            f"{given[0]} is set, but a {url.get_backend_name()} file has no password.", remedy="Remove it."
-        )
+        raise ConfigurationError(f"{given[0]} is set, but a {url.get_backend_name()} file has no password.", remedy="Remove it.")
     password = env[given[0]] if given[0].endswith(_PASSWORD) else _read_password(given[0], env[given[0]])
     if not password:
-        raise ConfigurationError(
-            f"{given[0]} gives an empty password.", remedy="Give the password, or remove the variable."
-        )
+        raise ConfigurationError(f"{given[0]} gives an empty password.", remedy="Give the password, or remove the variable.")
     return url.set(password=password)
 
 

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+# A Friday, so that the first step already crosses a weekend.
 FIRST_BUSINESS_DAY = date(2026, 7, 31)
-
-_FRIDAY = 4
-
-
-def business_day_on_or_before(day: date) -> date:
-    """`day` itself, or the Friday before it."""
-    return day - timedelta(days=max(0, day.weekday() - _FRIDAY))
 
 
 def business_date(first_day: date, number: int) -> date:

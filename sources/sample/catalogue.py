@@ -28,9 +28,7 @@ class SampleTable:
 
 def sample_tables(first_day: date) -> tuple[SampleTable, ...]:
     """Every sample table, for samples whose first business day is `first_day`."""
-    return tuple(
-        _sample_table(source, table, first_day) for source in SAMPLE_SOURCES for table in source.tables
-    )
+    return tuple(_sample_table(source, table, first_day) for source in SAMPLE_SOURCES for table in source.tables)
 
 
 def _sample_table(source: SourceRecipe, table: TableRecipe, first_day: date) -> SampleTable:

@@ -44,7 +44,7 @@ ACCT = TableRecipe(
 
 # A row's number is its place in time, 1,000 a day, so that a day's changes stay within the last few days: a
 # windowed load looks back a week, and bookings that are older do not change. One row in 40 has no date, one
-# in 199 a later one than the day's, some arrive two days late; an update moves some by a day, or fills the
+# in 199 a later one than the day's, some arrive a day late; an update moves some by a day, or fills the
 # missing date.
 RTXN = TableRecipe(
     name="RTXN",
@@ -56,7 +56,7 @@ RTXN = TableRecipe(
     rows="""
         WITH dated AS (
             SELECT *, CASE WHEN n < 90000 THEN born - (89 - n // 1000)::INTEGER
-                           WHEN n % 50 = 7 THEN born - 2 ELSE born END AS booked
+                           WHEN n % 50 = 7 THEN born - 1 ELSE born END AS booked
             FROM seed)
         SELECT 4000000001 + n * 7919 % 60000 AS ACCTNBR,
             (1 + n // 60000)::INTEGER AS RTXNNBR,

@@ -91,9 +91,7 @@ _EDGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 _EDGE_COLUMNS = ", ".join(f"{name} {type_}" for name, type_, _ in _EDGES)
-_EDGE_VALUES = ", ".join(
-    f"cycle([{', '.join(literals)}]::{type_}[], n + v) AS {name}" for name, type_, literals in _EDGES
-)
+_EDGE_VALUES = ", ".join(f"cycle([{', '.join(literals)}]::{type_}[], n + v) AS {name}" for name, type_, literals in _EDGES)
 
 # The key starts at 2**53, where a key carried as a float would merge with its neighbour.
 EDGEVALUE = TableRecipe(

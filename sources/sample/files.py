@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from contextlib import suppress
@@ -71,12 +70,12 @@ def _generate(source: SourceRecipe, path: Path, first_day: date) -> None:
 def _publish(temporary: Path, path: Path) -> None:
     """Give the finished file its name, unless another process was quicker: its file may be in use already."""
     try:
-        os.link(temporary, path)
+        path.hardlink_to(temporary)
     except FileExistsError:
         return
     except OSError:
         # A file system without hard links. The file replaced here, if any, has the same content.
-        os.replace(temporary, path)
+        temporary.replace(path)
 
 
 def _log_of(path: Path) -> Path:

@@ -74,9 +74,7 @@ def _target_day(reached: list[int]) -> int:
     return max(reached) if min(reached) < max(reached) else max(reached) + 1
 
 
-def _move(
-    connection: duckdb.DuckDBPyConnection, source: SourceRecipe, first_day: date, day: int
-) -> list[DaySummary]:
+def _move(connection: duckdb.DuckDBPyConnection, source: SourceRecipe, first_day: date, day: int) -> list[DaySummary]:
     """Bring one file from business day `day - 1` to `day`, in one transaction."""
     connection.execute("BEGIN")
     summaries = [_change_table(connection, source, table, first_day, day) for table in source.tables]
@@ -106,12 +104,9 @@ def _change_table(
     )
 
 
-def _columns_outside_key(
-    connection: duckdb.DuckDBPyConnection, source: SourceRecipe, table: TableRecipe
-) -> list[str]:
+def _columns_outside_key(connection: duckdb.DuckDBPyConnection, source: SourceRecipe, table: TableRecipe) -> list[str]:
     found = connection.execute(
-        "SELECT column_name FROM duckdb_columns() WHERE schema_name = $1 AND table_name = $2"
-        " ORDER BY column_index",
+        "SELECT column_name FROM duckdb_columns() WHERE schema_name = $1 AND table_name = $2 ORDER BY column_index",
         [source.schema_name, table.name],
     ).fetchall()
     return [name for (name,) in found if name not in table.key]

@@ -16,10 +16,11 @@ from sources.sample.business_days import business_date_sql
 # dropped. `cycle`: the list's values in turn. `clock`: a time of day before 18:00, to the microsecond, as an
 # interval.
 MACROS = (
-    "CREATE OR REPLACE TEMP MACRO pick(n, salt, m) AS"
-    " ((n + salt * 7919) * 2654435761 % 4294967296) // 64 % m",
-    "CREATE OR REPLACE TEMP MACRO clock(n, salt) AS"
-    " to_microseconds(pick(n, salt, 64800) * 1000000 + pick(n, salt + 500, 1000000))",
+    "CREATE OR REPLACE TEMP MACRO pick(n, salt, m) AS ((n + salt * 7919) * 2654435761 % 4294967296) // 64 % m",
+    (
+        "CREATE OR REPLACE TEMP MACRO clock(n, salt) AS"
+        " to_microseconds(pick(n, salt, 64800) * 1000000 + pick(n, salt + 500, 1000000))"
+    ),
     "CREATE OR REPLACE TEMP MACRO cycle(choices, i) AS choices[1 + i % len(choices)]",
 )
 
@@ -162,9 +163,7 @@ def delete_statement(source: SourceRecipe, table: TableRecipe, seeds: Seeds, fir
     return f"{rows} DELETE FROM {source.qualified(table)} AS old USING made WHERE {_same_key(table)}"
 
 
-def update_statement(
-    source: SourceRecipe, table: TableRecipe, seeds: Seeds, first_day: date, columns: list[str]
-) -> str:
+def update_statement(source: SourceRecipe, table: TableRecipe, seeds: Seeds, first_day: date, columns: list[str]) -> str:
     """Rewrite those rows of `seeds` that exist; `columns` are the table's columns outside its key."""
     rows = rows_sql(table, seeds, first_day)
     values = ", ".join(f'"{column}" = made."{column}"' for column in columns)

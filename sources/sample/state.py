@@ -58,9 +58,7 @@ def open_sample(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def create_state(connection: duckdb.DuckDBPyConnection, first_day: date) -> None:
     """Note that the file holds its initial content, day 0."""
     connection.execute(f"CREATE SCHEMA {SCHEMA}")
-    connection.execute(
-        f"CREATE TABLE {SCHEMA}.sample_state (day_number BIGINT, business_date DATE, first_day DATE)"
-    )
+    connection.execute(f"CREATE TABLE {SCHEMA}.sample_state (day_number BIGINT, business_date DATE, first_day DATE)")
     connection.execute(f"INSERT INTO {SCHEMA}.sample_state VALUES (0, $1, $1)", [first_day])
 
 
@@ -69,11 +67,7 @@ def read_state(connection: duckdb.DuckDBPyConnection, path: Path) -> SampleState
     found = connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE schema_name = $1 AND table_name = 'sample_state'", [SCHEMA]
     ).fetchone()
-    row = (
-        connection.execute(f"SELECT day_number, first_day FROM {SCHEMA}.sample_state").fetchone()
-        if found
-        else None
-    )
+    row = connection.execute(f"SELECT day_number, first_day FROM {SCHEMA}.sample_state").fetchone() if found else None
     if row is None:
         raise SourceUnavailable(
             f"The file {path} is not a sample source.",
@@ -84,6 +78,4 @@ def read_state(connection: duckdb.DuckDBPyConnection, path: Path) -> SampleState
 
 def write_state(connection: duckdb.DuckDBPyConnection, day_number: int, business_date: date) -> None:
     """Note that the file has reached a business day."""
-    connection.execute(
-        f"UPDATE {SCHEMA}.sample_state SET day_number = $1, business_date = $2", [day_number, business_date]
-    )
+    connection.execute(f"UPDATE {SCHEMA}.sample_state SET day_number = $1, business_date = $2", [day_number, business_date])

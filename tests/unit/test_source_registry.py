@@ -193,11 +193,7 @@ def test_a_file_source_has_no_password() -> None:
 
 
 def test_importing_the_registry_loads_no_driver_and_no_sample() -> None:
-    code = (
-        "import sys, sources; print([m for m in ('duckdb', 'sources.sample', 'polars') if m in sys.modules])"
-    )
+    code = "import sys, sources; print([m for m in ('duckdb', 'sources.sample', 'polars') if m in sys.modules])"
     root = Path(__file__).parents[2]
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60
-    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.strip() == "[]"

@@ -1,0 +1,215 @@
+"""Kill a run at every point where it may have changed something; a plain re-run ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.harness import configure, environment, execute, list_tables, run
+from tests.acceptance.history import History, check_invariants, ops, read_history
+
+DRIVER = Path(__file__).with_name("kill_driver.py")
+AGAIN = Path(__file__).with_name("again_driver.py")
+EVERY_POINT = bool(os.environ.get("KILL_AT_EVERY_POINT"))
+"""Kill also where nothing durable can have changed since the point before: at each SELECT, inside a transaction for a log."""
+_AT_A_TIME = 2
+_LOGS = ("PipelineBatchSequence", "PipelineEventLog", "PipelineLog", "Quarantine", "HashLayout", "UdmTablesColumnsList")
+_CHANGES = ("INSERT", "UPDATE", "DELETE", "ALTER")
+_ROUND_SQLALCHEMY = ("BULK LOAD", "CALL create_schema, after", "CALL close")
+_TABLES = ("DEAL", "FRESH")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A folder ready for a run, the points of an undisturbed run with these arguments, and how the tables end."""
+
+    ready: Path
+    arguments: tuple[str, ...] = ()
+    points: Sequence[str]
+    wanted: tuple[History, ...]
+
+
+def _configure(folder: Path) -> None:
+    # Every row is spooled to disk, so that a killed run leaves a folder behind.
+    source = folder.parent / "erp.duckdb"
+    configure(folder, {"ERP": source}, SPOOL_MB="0", SPOOL_DIR=str(folder / "spool"), WORKERS="1")
+
+
+def _copy(folder: Path, name: str) -> Path:
+    copy = folder.parent / name
+    shutil.copytree(folder, copy)
+    _configure(copy)
+    return copy
+
+
+def _list(folder: Path) -> None:
+    list_tables(folder / "warehouse", *(f"ERP.{table}" for table in _TABLES))
+    names = "(SourceName, TableName, ColumnName, IsPrimaryKey)"
+    keys = ", ".join(f"('ERP', '{table}', '{column}', true)" for table in _TABLES for column in ("ID", "LEG"))
+    execute(folder / "warehouse" / "General.duckdb", f"INSERT INTO dbo.UdmTablesColumnsList {names} VALUES {keys}")
+
+
+def _driven(folder: Path, fatal: int, *arguments: str) -> tuple[int, list[str], str]:
+    record = folder / "points.txt"
+    record.unlink(missing_ok=True)
+    command = [sys.executable, str(DRIVER), str(record), str(fatal), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, timeout=180, check=False)
+    return done.returncode, record.read_text().splitlines(), done.stdout.decode() + done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table on its third day with two of them in the warehouse, and a table that has never been loaded.
+
+    The third day has new, changed and deleted rows, some that come back after a delete, a new column, a NULL in the key and
+    two rows that claim one key.
+    """
+    source = tmp_path_factory.mktemp("kill") / "erp.duckdb"
+    execute(
+        source,
+        "CREATE TABLE DEAL (ID INTEGER, LEG VARCHAR, AMOUNT DECIMAL(18,2), NOTE VARCHAR)",
+        "INSERT INTO DEAL SELECT i, 'L' || i % 2, i * 1.25, 'deal ' || i FROM range(40) t(i)",
+        "CREATE TABLE FRESH AS FROM DEAL WHERE ID < 30",
+    )
+    folder = source.with_name("ready")
+    _configure(folder)
+    assert run(folder, "--list-tables").status == 0
+    _list(folder)
+    assert run(folder, "--table", "DEAL").counts("ERP.DEAL") == (40, 40, 0, 0, 0, 0)
+    execute(source, "DELETE FROM DEAL WHERE ID IN (3, 4, 5)")
+    assert run(folder, "--table", "DEAL").counts("ERP.DEAL") == (37, 0, 0, 3, 37, 0)
+    execute(
+        source,
+        "ALTER TABLE DEAL ADD COLUMN CHANNEL VARCHAR",
+        "INSERT INTO DEAL VALUES (3, 'L1', 3.75, 'deal 3', NULL), (4, 'L0', 99, 'back with another value', 'WEB')",
+        "INSERT INTO DEAL VALUES (100, 'L0', 1, 'new', NULL), (101, 'L1', 2, 'new', 'WEB')",
+        "INSERT INTO DEAL VALUES (NULL, 'L0', 1, 'no key', NULL), (110, 'L0', 1, 'one', NULL), (110, 'L0', 2, 'two', NULL)",
+        "UPDATE DEAL SET AMOUNT = AMOUNT + 1 WHERE ID IN (10, 11, 12)",
+        "UPDATE DEAL SET CHANNEL = 'APP' WHERE ID IN (12, 13)",
+        "DELETE FROM DEAL WHERE ID IN (20, 21)",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def day(ready: Path) -> Case:
+    """The run that loads both tables, undisturbed."""
+    undisturbed = _copy(ready, "undisturbed")
+    status, points, text = _driven(undisturbed, 0)
+    assert status == 0, text
+    case = Case(ready=ready, points=points, wanted=_histories(undisturbed))
+    _check_same(case, [undisturbed])
+    [deal, _] = case.wanted
+    # The last day did happen, every kind of change is in it.
+    assert {row[-4] for row in deal.bronze} == {"I", "U", "D", "R"}
+    return case
+
+
+def _histories(folder: Path) -> tuple[History, ...]:
+    return tuple(read_history(folder / "warehouse", "ERP", table) for table in _TABLES)
+
+
+def _chosen(points: Sequence[str]) -> list[int]:
+    """The points' numbers to kill at, from 1: what changes history, and each end of a transaction."""
+    chosen = set()
+    changes_history = False
+    for number, name in enumerate(points, 1):
+        if name.startswith(_CHANGES) and not any(f'"{log}"' in name for log in _LOGS):
+            changes_history = True
+            chosen.add(number)
+        elif name == "COMMIT, after" or name.startswith(_ROUND_SQLALCHEMY):
+            chosen.add(number)
+        elif name == "COMMIT, before" and changes_history:
+            changes_history = False
+            chosen.add(number)
+    return [number for number in range(1, len(points) + 1) if EVERY_POINT or number in chosen]
+
+
+def _kill_at(case: Case, chosen: Sequence[int], name: str) -> list[Path]:
+    """Kill a run at each chosen point, each in a folder of its own."""
+
+    def killed(number: int) -> Path:
+        folder = _copy(case.ready, f"{name}_{number}")
+        status, points, text = _driven(folder, number, *case.arguments)
+        assert status == -signal.SIGKILL, f"not killed at {number}: {status}\n{text}"
+        assert len(points) == number
+        return folder
+
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return list(pool.map(killed, chosen))
+
+
+def _again(folders: Sequence[Path]) -> None:
+    """A plain re-run in each folder."""
+
+    def rerun(share: Sequence[Path]) -> None:
+        command = [sys.executable, str(AGAIN), *map(str, share)]
+        done = subprocess.run(command, cwd=share[0], env=environment(), capture_output=True, timeout=300, check=False)
+        text = done.stdout.decode()
+        wrong = [folder for folder in share if f"exit status 0 in {folder}" not in text.splitlines()]
+        assert not wrong, f"{wrong[0].name}: {text}\n{done.stderr.decode()}"
+
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        list(pool.map(rerun, [folders[part::_AT_A_TIME] for part in range(_AT_A_TIME)]))
+
+
+def _check_same(case: Case, folders: Sequence[Path]) -> None:
+    for folder in folders:
+        where = f"killed at {folder.name}: {(folder / 'points.txt').read_text().splitlines()[-1]}"
+        assert _histories(folder) == case.wanted, where
+        for table in _TABLES:
+            check_invariants(folder / "warehouse", "ERP", table)
+        assert list((folder / "spool").glob("*")) == [], where
+        # The day's own batch is announced, and what could not be loaded has been kept aside.
+        statement = (
+            "SELECT (SELECT max(BatchId) FROM general.ops.TablePublished WHERE TableName = '{0}') = "
+            "(SELECT max(BatchId) FROM general.ops.PipelineEventLog WHERE EventType = 'TABLE_TOTAL' AND TableName = '{0}')"
+        )
+        assert [ops(folder / "warehouse", statement.format(table)) for table in _TABLES] == [[(True,)], [(True,)]], where
+        assert ops(folder / "warehouse", "SELECT count(DISTINCT RowJson) FROM general.ops.Quarantine") == [(3,)], where
+
+
+def test_kill_anywhere_and_a_plain_rerun_ends_as_an_uninterrupted_run(day: Case) -> None:
+    chosen = _chosen(day.points)
+    assert len(chosen) > len(day.points) / 3
+    killed = _kill_at(day, chosen, "killed")
+    _again(killed)
+    _check_same(day, killed)
+
+
+def test_kill_while_healing(day: Case) -> None:
+    """The run that brings to Bronze what a killed run left in Stage is killed in its turn."""
+    marker = next(number for number, name in enumerate(day.points) if 'INSERT INTO "UDM_Stage".ops."PromotionMarker"' in name)
+    [between] = _kill_at(day, [day.points.index("COMMIT, after", marker) + 1], "between")
+    _, points, text = _driven(_copy(between, "healed"), 0)
+    assert "ended between Stage and Bronze" in text
+    published = next(number for number, name in enumerate(points, 1) if 'INSERT INTO "General".ops."TablePublished"' in name)
+    first = next(number for number, name in enumerate(points, 1) if name.startswith('INSERT INTO "UDM_Bronze"'))
+    healing = [number for number in _chosen(points) if first <= number <= published + 2]
+    killed = _kill_at(replace(day, ready=between), healing, "healing")
+    _again(killed)
+    _check_same(day, killed)
+
+
+def test_kill_while_the_target_is_created(day: Case) -> None:
+    """Some of the control and ops tables made: the next run makes the others."""
+    empty = day.ready.with_name("empty")
+    _configure(empty)
+    status, points, text = _driven(_copy(empty, "created"), 0, "--list-tables")
+    assert status == 0, text
+    chosen = [number for number in range(1, len(points) + 1) if number % 9 == 0 or points[number - 1] == "COMMIT, after"]
+    killed = _kill_at(replace(day, ready=empty, arguments=("--list-tables",)), chosen, "creating")
+    _again(killed)
+    for folder in killed:
+        _list(folder)
+    _again(killed)
+    assert {str(_histories(folder)[1]) for folder in killed} == {str(day.wanted[1])}

@@ -1,0 +1,113 @@
+"""The kinds of target that the contract is checked on. A further target is one class and one entry in `BACKENDS`."""
+
+from __future__ import annotations
+
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from config import Settings
+from connections import open_target
+from connections.target import Target
+from model.names import TableName
+from sources.registry import SourceRegistry
+
+
+class Backend(ABC):
+    """Makes empty warehouses of one kind and knows how to look at them from outside."""
+
+    name: str
+
+    @abstractmethod
+    def fresh(self, folder: Path) -> URL:
+        """The URL of a new warehouse in which General is created and nothing else is; `folder` is private to it."""
+
+    @abstractmethod
+    def empty(self, folder: Path) -> URL:
+        """The URL of a warehouse in which nothing was ever created."""
+
+    @abstractmethod
+    def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements in a database of a warehouse that no target holds; the rows of the last one."""
+
+    @abstractmethod
+    def differing(
+        self, target: Target, source: Path, table: str, stored: TableName, column: str, flag: str
+    ) -> list[tuple[Any, ...]]:
+        """Ids whose value in the stored rows with this flag is not the source's, compared by plain SQL; ids on one side too."""
+
+    @abstractmethod
+    def indexes(self, target: Target, name: TableName) -> list[str]:
+        """The names of a table's unique indexes."""
+
+
+class DuckDB(Backend):
+    """Copies of one prepared folder: creating General anew takes four times as long."""
+
+    name = "duckdb"
+
+    def __init__(self) -> None:
+        self._template: Path | None = None
+
+    def empty(self, folder: Path) -> URL:
+        return URL.create("duckdb", database=str(folder / "warehouse"))
+
+    def fresh(self, folder: Path) -> URL:
+        if self._template is None:
+            self._template = folder / "template"
+            open_target(settings_for(URL.create("duckdb", database=str(self._template)), folder)).close()
+        shutil.copytree(self._template, folder / "warehouse")
+        return self.empty(folder)
+
+    def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
+        import duckdb  # noqa: PLC0415 - only this backend's
+
+        Path(url.database or "").mkdir(exist_ok=True)
+        with duckdb.connect(str(Path(url.database or "") / f"{database}.duckdb")) as connection:
+            for statement in statements:
+                result = connection.execute(statement)
+            return result.fetchall()
+
+    def differing(
+        self, target: Target, source: Path, table: str, stored: TableName, column: str, flag: str
+    ) -> list[tuple[Any, ...]]:
+        # As text too: SQL takes -0.0 for 0.0, and a type may be stored as text.
+        name = '"' + column.replace('"', '""') + '"'
+        query = (
+            f'SELECT s."ID", t."ID" FROM source.main."{table}" AS s '
+            f'FULL JOIN (FROM {target.quoted(stored)} WHERE "{flag}") AS t ON s."ID" = t."ID" '
+            f"WHERE CAST(s.{name} AS VARCHAR) IS DISTINCT FROM CAST(t.{name} AS VARCHAR) "
+            f'OR s.{name} IS DISTINCT FROM CAST(t.{name} AS {{kind}}) OR s."ID" IS NULL OR t."ID" IS NULL'
+        )
+        with self._attached(target, source) as connection:
+            kinds = "SELECT data_type FROM duckdb_columns() WHERE database_name = 'source' AND table_name = ? AND column_name = ?"
+            kind = connection.exec_driver_sql(kinds, (table, column)).scalar_one()
+            return [tuple(row) for row in connection.exec_driver_sql(query.format(kind=kind))]
+
+    @contextmanager
+    def _attached(self, target: Target, source: Path) -> Iterator[Any]:
+        with target.engine.connect() as connection:
+            connection.exec_driver_sql(f"ATTACH '{source}' AS source (READ_ONLY)")
+            connection.commit()
+            yield connection
+            connection.rollback()
+            connection.exec_driver_sql("DETACH source")
+
+    def indexes(self, target: Target, name: TableName) -> list[str]:
+        query = "SELECT index_name FROM duckdb_indexes() WHERE database_name = ? AND table_name = ? AND is_unique"
+        with target.engine.connect() as connection:
+            return [index for (index,) in connection.exec_driver_sql(query, (name.database, name.table))]
+
+
+BACKENDS: tuple[Backend, ...] = (DuckDB(),)
+
+
+def settings_for(url: URL, folder: Path) -> Settings:
+    """Settings with a target and no sources; the digest key is fixed so that digests can be compared."""
+    nowhere = SourceRegistry()
+    return Settings(target=url, sources=nowhere, embedded=False, data_folder=folder, spool_folder=folder, digest_key=b"k")

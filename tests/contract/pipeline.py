@@ -1,0 +1,183 @@
+"""What contract tests drive: a source file to fill, and real runs of the pipeline against a real target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from config import Settings
+from connections import open_target
+from connections.target import Target
+from extract.spool import SpoolFolder
+from model.control import COLUMNS_LIST
+from model.names import TableName
+from model.ops import BATCH_SEQUENCE
+from observability.event_tracker import PipelineEventTracker
+from orchestration.reporting import QuietReporter
+from orchestration.results import Reporter, TableResult
+from orchestration.run_context import Cancellation, Options, RunContext
+from orchestration.small_tables import run_small_tables
+from orchestration.table_config import TableConfig
+from sources.registry import Source, SourceRegistry
+from tests.contract.backends import Backend, settings_for
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A DuckDB file that a run reads as a source; open only while a helper works on it."""
+
+    name: str
+    path: Path
+
+    def execute(self, *statements: str) -> None:
+        with duckdb.connect(str(self.path)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def table(self, name: str, columns: str, rows: Sequence[Row] = ()) -> None:
+        """Create the table, in the place of an older one of that name, and fill it."""
+        with duckdb.connect(str(self.path)) as connection:
+            connection.execute("BEGIN")
+            connection.execute(f'CREATE OR REPLACE TABLE "{name}" ({columns})')
+            if rows:
+                marks = ", ".join("?" for _ in rows[0])
+                connection.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
+            connection.execute("COMMIT")
+
+    def view(self, name: str, query: str) -> None:
+        self.execute(f'CREATE OR REPLACE VIEW "{name}" AS {query}')
+
+    @property
+    def entry(self) -> Source:
+        return Source(name=self.name, url=URL.create("duckdb", database=str(self.path)))
+
+
+@dataclass(slots=True, kw_only=True)
+class Pipeline:
+    """A target, a source and the settings that runs use; `batch` is the last run's."""
+
+    backend: Backend
+    target: Target
+    source: SourceFile
+    settings: Settings
+    batch: int = 0
+    configs: dict[str, TableConfig] = field(default_factory=dict)
+
+    def config(self, table: str) -> TableConfig:
+        return self.configs.get(table) or TableConfig(source=self.source.name, table=table)
+
+    def run_tables(
+        self,
+        *tables: str,
+        force: bool = False,
+        dry_run: bool = False,
+        workers: int = 1,
+        reporter: Reporter | None = None,
+        around: Callable[[RunContext], None] = lambda _: None,
+        **settings: Any,
+    ) -> list[TableResult]:
+        """One run of a batch of its own, as `main_small_tables` makes it; `around` is shown the run before it starts."""
+        with self.target.recorder.begin() as connection:
+            self.batch = batch = self.target.draw(connection, BATCH_SEQUENCE)
+        registry = SourceRegistry(sources=(self.source.entry,))
+        tracker = PipelineEventTracker(None if dry_run else self.target, batch)
+        with SpoolFolder(self.settings.spool_folder) as spool_folder:
+            run = RunContext(
+                settings=replace(self.settings, **{"sources": registry, **settings}),
+                options=Options(force=force, dry_run=dry_run, workers=workers),
+                target=self.target,
+                tracker=tracker,
+                reporter=reporter or QuietReporter(),
+                cancellation=Cancellation(self.target),
+                spool_folder=spool_folder,
+                batch=batch,
+            )
+            around(run)
+            results = run_small_tables(run, [self.config(table) for table in tables])
+            tracker.flush()
+        return results
+
+    def run_table(self, table: str, **options: Any) -> TableResult:
+        """One run of one table, whatever comes of it."""
+        [result] = self.run_tables(table, **options)
+        return result
+
+    def load(self, table: str, **options: Any) -> TableResult:
+        """One run of one table that has to succeed."""
+        result = self.run_table(table, **options)
+        assert result.status == "SUCCESS", result.message
+        return result
+
+    def fail(self, table: str, **options: Any) -> str:
+        """One run of one table that has to fail; its message."""
+        result = self.run_table(table, **options)
+        assert result.status == "FAILED"
+        return result.message
+
+    def name(self, layer: str, table: str) -> TableName:
+        names = self.config(table).warehouse_table(self.target, self.batch)
+        return {"stage": names.stage, "bronze": names.bronze, "staging": names.staging}[layer]
+
+    def query(self, sql: str, table: str = "", **parameters: Any) -> list[Row]:
+        """Plain SQL; {stage} and {bronze} stand for the table's own two, {ops} and {dbo} for General's schemas."""
+        general, stage, bronze = (getattr(self.target.databases, name) for name in ("general", "stage", "bronze"))
+        layers = {layer: self.target.quoted(self.name(layer, table)) for layer in ("stage", "bronze")} if table else {}
+        schemas = {name: self.target.schema(general, name) for name in ("ops", "dbo")}
+        markers = {"stage_ops": self.target.schema(stage, "ops"), "bronze_ops": self.target.schema(bronze, "ops")}
+        with self.target.engine.begin() as connection:
+            result = connection.execute(sa.text(sql.format(**layers, **schemas, **markers)), parameters)
+            return [tuple(row) for row in result] if result.returns_rows else []
+
+    def columns(self, layer: str, table: str) -> dict[str, str]:
+        """A stored table's columns and their types, as the catalogue spells them; empty where there is no such table."""
+        with self.target.engine.connect() as connection:
+            held = self.target.columns_of(connection, self.name(layer, table))
+        return {column.name: column.source_type for column in held}
+
+    def dump(self, layer: str, table: str, without: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """A layer's whole table as dictionaries, in an order that depends on its values alone; empty where there is none."""
+        kept = [name for name in self.columns(layer, table) if name not in without]
+        if not kept:
+            return []
+        stored = self.target.table(self.name(layer, table), kept)
+        with self.target.engine.connect() as connection:
+            rows = connection.execute(sa.select(*(stored.c[name] for name in kept))).all()
+        return sorted((dict(zip(kept, row, strict=True)) for row in rows), key=repr)
+
+    def dumps(self, table: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """All of Stage and all of Bronze."""
+        return self.dump("stage", table), self.dump("bronze", table)
+
+    def set_key(self, table: str, *columns: str) -> None:
+        """Name a table's key in UdmTablesColumnsList, as users do where the source has none."""
+        about = {"SourceName": self.source.name, "TableName": table, "IsPrimaryKey": True}
+        with self.target.engine.begin() as connection:
+            connection.execute(sa.insert(self.target.own(COLUMNS_LIST)), [{**about, "ColumnName": name} for name in columns])
+
+    def staging_tables(self) -> list[str]:
+        with self.target.engine.connect() as connection:
+            tables = self.target.tables_in(connection, self.target.databases.stage, self.source.name)
+        return sorted(name for name in tables if name.startswith("_staging_"))
+
+
+@contextmanager
+def opened_pipeline(backend: Backend, folder: Path) -> Iterator[Pipeline]:
+    """A pipeline on an empty warehouse, with an empty source file called DNA."""
+    url = backend.fresh(folder)
+    source = SourceFile(name="DNA", path=folder / "dna.duckdb")
+    source.execute()
+    settings = replace(settings_for(url, folder), batch_rows=1_000)
+    target = open_target(settings)
+    try:
+        yield Pipeline(backend=backend, target=target, source=source, settings=settings)
+    finally:
+        target.close()

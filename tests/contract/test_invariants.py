@@ -1,0 +1,235 @@
+"""The invariants of DESIGN.md section 5 by number; 3 and 5 have files of their own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from connections import open_target
+from orchestration.reporting import QuietReporter
+from orchestration.results import TableResult
+from orchestration.table_config import TableConfig
+from orchestration.table_lock import hold_table
+from tests.contract.days import COLUMNS, DAYS, TABLE, play
+from tests.contract.pipeline import Pipeline
+
+BATCH_COLUMNS = (("stage", "_cdc_batch_id"), ("bronze", "_batch_id"))
+RANGE = "SELECT range AS ID, range % 7 AS V FROM range({rows})"
+
+
+def test_1_a_rerun_on_an_unchanged_source_writes_nothing_to_stage_or_bronze(pipeline: Pipeline) -> None:
+    history = play(pipeline)
+    markers = pipeline.query('SELECT * FROM {stage_ops}."PromotionMarker"')
+    result = pipeline.load(TABLE)
+    assert (result.changed, result.unchanged) == (0, len(DAYS[-1]))
+    assert pipeline.dumps(TABLE) == (history.stage, history.bronze)
+    assert pipeline.query('SELECT * FROM {stage_ops}."PromotionMarker"') == markers
+    [(greatest,)] = pipeline.query('SELECT max("_scd2_key") FROM {bronze}', TABLE)
+    assert greatest == len(history.bronze)
+
+
+def test_1_a_forced_rerun_and_a_dry_run_write_nothing_either(pipeline: Pipeline) -> None:
+    history = play(pipeline)
+    pipeline.load(TABLE, force=True)
+    pipeline.source.table(TABLE, COLUMNS, DAYS[0])
+    assert pipeline.load(TABLE, dry_run=True).changed
+    assert pipeline.dumps(TABLE) == (history.stage, history.bronze)
+
+
+class Reader:
+    """Polls, from a thread and a connection of its own, how many active versions each of some keys has."""
+
+    def __init__(self, pipeline: Pipeline, keys: list[int]) -> None:
+        self._pipeline = pipeline
+        self._keys = keys
+        self._stop = threading.Event()
+        self.seen: set[tuple[Any, ...]] = set()
+        self.polls = 0
+
+    def _poll(self) -> None:
+        query = 'SELECT "ID", sum(CASE WHEN "UdmActiveFlag" THEN 1 ELSE 0 END) FROM {bronze} GROUP BY 1'
+        while not self._stop.wait(0.002):
+            counts = {key: int(count) for key, count in self._pipeline.query(query, TABLE)}
+            self.seen |= {(key, counts.get(key)) for key in self._keys}
+            self.seen |= {(key, count) for key, count in counts.items() if count > 1}
+            self.polls += 1
+
+    @contextmanager
+    def polling(self) -> Iterator[None]:
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(self._poll)
+            try:
+                yield
+            finally:
+                self._stop.set()
+                future.result()
+
+
+def test_2_a_reader_sees_exactly_one_active_version_of_a_live_key_at_every_moment(pipeline: Pipeline) -> None:
+    always = list(range(1, 200))
+    pipeline.source.table(TABLE, COLUMNS, [(key, "day 0", key) for key in always])
+    pipeline.load(TABLE)
+    reader = Reader(pipeline, always)
+    with reader.polling():
+        for day in range(1, 7):
+            others = [(1000 + day, "comes", 1), (2000 + day % 2, "comes and goes", day)]
+            pipeline.source.table(TABLE, COLUMNS, [*((key, f"day {day}", key) for key in always), *others])
+            pipeline.load(TABLE)
+    assert reader.polls > 20
+    assert reader.seen == {(key, 1) for key in always}
+
+
+def test_4_a_table_that_is_emptied_reloaded_and_changed_keeps_every_closed_version(pipeline: Pipeline) -> None:
+    history = play(pipeline)
+    pipeline.source.table(TABLE, COLUMNS)
+    pipeline.load(TABLE, force=True)
+    pipeline.source.table(TABLE, COLUMNS, DAYS[0])
+    pipeline.load(TABLE, force=True)
+    closed = [row for row in history.bronze if not row["UdmActiveFlag"]]
+    now = pipeline.dump("bronze", TABLE)
+    assert all(row in now for row in closed)
+    assert len(now) == len(history.bronze) + len(DAYS[0])
+
+
+def big_view(pipeline: Pipeline, query: str) -> None:
+    """A table of 10,000 rows, in frames of 1,000, then read through another query."""
+    pipeline.set_key("BIG", "ID")
+    pipeline.source.view("BIG", RANGE.format(rows=10_000))
+    pipeline.load("BIG")
+    pipeline.source.view("BIG", query)
+
+
+def test_6_no_delete_is_believed_from_an_extract_that_broke_in_the_middle(pipeline: Pipeline) -> None:
+    broken = f"SELECT ID, CASE WHEN ID = 9000 THEN error('disk gone') ELSE V END AS V FROM ({RANGE.format(rows=10_000)})"
+    big_view(pipeline, broken)
+    before = pipeline.dumps("BIG")
+    pipeline.fail("BIG")
+    assert pipeline.dumps("BIG") == before
+    assert error_of(pipeline, "EXTRACT") == "SourceUnavailable"
+
+
+def test_6_no_delete_is_believed_where_the_source_counts_other_rows_than_it_delivers(pipeline: Pipeline) -> None:
+    inconsistent = f"SELECT * FROM ({RANGE.format(rows=100_000)}) WHERE ID < (SELECT random() * 100000)"
+    big_view(pipeline, inconsistent)
+    before = pipeline.dumps("BIG")
+    message = pipeline.fail("BIG")
+    assert "counted" in message
+    assert pipeline.dumps("BIG") == before
+    assert error_of(pipeline, "EXTRACT") == "IncompleteExtract"
+
+
+def error_of(pipeline: Pipeline, step: str) -> str | None:
+    query = 'SELECT "ErrorType" FROM {ops}."PipelineEventLog" WHERE "BatchId" = :batch AND "EventType" = :step'
+    [(error,)] = pipeline.query(query, batch=pipeline.batch, step=step)
+    return error  # type: ignore[no-any-return]
+
+
+class SecondRun(QuietReporter):
+    """Starts another run of the same table while the first one works on it."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.results: list[TableResult] = []
+
+    def step_started(self, name: str, step: str) -> None:
+        if step == "CDC_PROMOTION":
+            self.results.append(self._pipeline.run_table(TABLE))
+
+
+def test_7_the_second_of_two_runs_on_one_table_is_skipped_and_touches_nothing(pipeline: Pipeline) -> None:
+    second = SecondRun(pipeline)
+    pipeline.source.table(TABLE, COLUMNS, DAYS[0])
+    pipeline.load(TABLE, reporter=second)
+    [result] = second.results
+    assert result.status == "SKIPPED"
+    assert "another" in result.message
+    query = 'SELECT "EventType", "Status" FROM {ops}."PipelineEventLog" WHERE "BatchId" = :batch'
+    assert pipeline.query(query, batch=pipeline.batch) == [("TABLE_TOTAL", "SKIPPED")]
+    [first], [also] = ({row[name] for row in pipeline.dump(layer, TABLE)} for layer, name in BATCH_COLUMNS)
+    assert first == also == pipeline.batch - 1
+
+
+def test_7_a_held_table_is_skipped_under_any_spelling_with_its_staging_left_alone(pipeline: Pipeline) -> None:
+    history = play(pipeline)
+    make_staging(pipeline, "_staging_ACCT_1")
+    pipeline.source.table(TABLE, COLUMNS, DAYS[0])
+    with hold_table(pipeline.target, TableConfig(source="dna", table="acct")):
+        assert pipeline.run_table(TABLE).status == "SKIPPED"
+    assert pipeline.staging_tables() == ["_staging_ACCT_1"]
+    assert pipeline.dumps(TABLE) == (history.stage, history.bronze)
+    assert pipeline.load(TABLE).changed
+
+
+def make_staging(pipeline: Pipeline, *names: str) -> None:
+    pipeline.target.create_schema(pipeline.target.databases.stage, pipeline.source.name)
+    schema = pipeline.target.schema(pipeline.target.databases.stage, pipeline.source.name)
+    for name in names:
+        pipeline.query(f'CREATE TABLE {schema}."{name}" (V INTEGER)')
+
+
+def test_7_a_cleanup_removes_the_dead_batches_of_exactly_its_own_table(pipeline: Pipeline) -> None:
+    """Never again: a cleanup glob `DNA_ACCT_*` deleting `DNA_ACCT_TYPE_*`; cleanup dropping another run's staging tables."""
+    others = ("_staging_ACCT_TYPE_7", "_staging_ACCT_7_8", "_staging_ACC_9", "_staging_XACCT_7", "_staging_ACCT_", "_staging_ACCT")
+    make_staging(pipeline, "_staging_ACCT_999999", "_staging_ACCT_0", *others)
+    pipeline.source.table(TABLE, COLUMNS, DAYS[0])
+    pipeline.load(TABLE)
+    assert pipeline.staging_tables() == sorted(others)
+
+
+def test_7_opening_the_target_drops_no_staging_table(pipeline: Pipeline) -> None:
+    make_staging(pipeline, "_staging_ACCT_5")
+    pipeline.target.close()
+    pipeline.target = open_target(pipeline.settings)
+    try:
+        assert pipeline.staging_tables() == ["_staging_ACCT_5"]
+    finally:
+        pipeline.target.close()
+
+
+class Panic(BaseException):
+    """What a driver's panic in Rust arrives as: not an Exception."""
+
+
+STEPS = {
+    "EXTRACT": "orchestration.extraction.Comparison.finish",
+    "BCP_LOAD": "data_load.bcp_loader.verify_sample",
+    "CDC_PROMOTION": "cdc.engine.write_marker",
+    "SCD2_PROMOTION": "scd2.engine.write_marker",
+    "CLEANUP": "orchestration.small_tables.drop_table",
+}
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, Panic])
+@pytest.mark.parametrize("step", STEPS)
+def test_8_a_failure_is_recorded_although_its_transaction_was_rolled_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, step: str, kind: type[BaseException]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise kind("out of luck")
+
+    pipeline.source.table(TABLE, COLUMNS, DAYS[0])
+    monkeypatch.setattr(STEPS[step], fail)
+    assert "out of luck" in pipeline.fail(TABLE)
+    query = 'SELECT "EventType", "Status", "ErrorType", "Message" FROM {ops}."PipelineEventLog" ORDER BY "EventNumber"'
+    *earlier, failed, total = pipeline.query(query)
+    assert failed == (step, "FAILED", kind.__name__, f"{kind.__name__}: out of luck")
+    assert total == ("TABLE_TOTAL", "FAILED", kind.__name__, f"{kind.__name__}: out of luck")
+    assert [event[:2] for event in earlier] == [(name, "SUCCESS") for name in list(STEPS)[: len(earlier)]]
+
+
+def test_8_a_failure_is_recorded_also_when_the_data_engine_is_dead(pipeline: Pipeline) -> None:
+    def dead(*_: Any) -> None:
+        raise RuntimeError("connection lost")
+
+    sa.event.listen(pipeline.target.engine, "before_cursor_execute", dead)
+    try:
+        assert "connection lost" in pipeline.fail(TABLE)
+    finally:
+        sa.event.remove(pipeline.target.engine, "before_cursor_execute", dead)
+    assert error_of(pipeline, "TABLE_TOTAL") == "RuntimeError"

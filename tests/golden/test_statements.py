@@ -1,0 +1,137 @@
+"""The promotions' SQL, reviewed as text for each dialect. After a change on purpose: UDM_UPDATE_GOLDEN=1, then read the diff."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine.interfaces import Compiled
+
+from model.types import TEXT, Column
+from model.warehouse import Promotion
+from tests.golden.promotions import DIALECTS, EVERYTHING, TABLES, as_text, promotions
+
+FOLDER = Path(__file__).parent
+dialects = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+def statements(dialect: str, title: str = "", promotion: Promotion = EVERYTHING) -> list[Compiled]:
+    return [found for name, all_of in promotions(dialect, promotion=promotion) if name.startswith(title) for found in all_of]
+
+
+def plain(statement: Compiled) -> str:
+    """On one line, without quotes around names and without the tables' names before the columns'."""
+    return re.sub(r'(\w+\.)*(\w+)\.', "", re.sub(r'["\[\]]', "", " ".join(str(statement).split())))
+
+
+def updates(dialect: str, setting: str) -> list[tuple[Compiled, str, str]]:
+    """SCD2 updates that set a column: the statement, its SET and its WHERE."""
+    found = []
+    for statement in statements(dialect, "SCD2"):
+        if match := re.fullmatch(r"UPDATE \S+ SET (.*?)( FROM .*)? WHERE (.*?)", plain(statement)):
+            *_, condition = plain(statement).split(" WHERE ")
+            if f"{setting}=" in match[1]:
+                found.append((statement, match[1], condition))
+    return found
+
+
+@dialects
+def test_the_statements_are_those_that_were_reviewed(dialect: str) -> None:
+    golden = FOLDER / f"{dialect}.sql"
+    text = as_text(dialect)
+    if os.environ.get("UDM_UPDATE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8"), "If this is on purpose: UDM_UPDATE_GOLDEN=1, and review the diff."
+
+
+def test_there_is_no_golden_file_without_its_dialect() -> None:
+    assert {path.stem for path in FOLDER.glob("*.sql")} == DIALECTS.keys()
+
+
+@dialects
+def test_flags_and_operations_are_literals_and_not_parameters(dialect: str) -> None:
+    # SQL Server uses a filtered index only where the predicate is a literal.
+    for statement in statements(dialect):
+        bound = set(map(type, statement.params.values()))
+        assert bound <= {int, datetime}, f"{statement} binds {bound}"
+    true, false = {"mssql": ("1", "0")}.get(dialect, ("true", "false"))
+    text = " ".join(plain(statement) for statement in statements(dialect))
+    for literal in (f"_cdc_is_current = {true}", f"UdmActiveFlag = {true}", f"UdmActiveFlag = {false}", "_cdc_operation = 'D'"):
+        assert literal in text
+
+
+@dialects
+def test_there_is_no_merge_no_not_in_and_nothing_is_removed(dialect: str) -> None:
+    for statement in statements(dialect):
+        text = str(statement).upper()
+        assert text.startswith(("INSERT INTO ", "UPDATE "))
+        assert not re.search(r"\b(MERGE|NOT\s+IN|DELETE|TRUNCATE|DROP)\b", text)
+
+
+@dialects
+def test_the_expire_statement_excludes_the_batchs_own_versions(dialect: str) -> None:
+    expiring = updates(dialect, "UdmEndDateTime")
+    assert len(expiring) == 3
+    for _, values, condition in expiring:
+        assert "UdmActiveFlag=" in values
+        assert re.search(r"\b_batch_id != ", condition)
+        assert re.search(r"UdmActiveFlag = (true|1)", condition)
+        assert "_key_hash = _key_hash" in condition
+
+
+@dialects
+def test_activation_is_by_batch_id_and_never_by_an_instant(dialect: str) -> None:
+    activating = [found for found in updates(dialect, "UdmActiveFlag") if "UdmEndDateTime=" not in found[1]]
+    assert len(activating) == 3
+    for statement, _, condition in activating:
+        assert re.search(r"\b_batch_id = ", condition)
+        assert "UdmEndDateTime IS NULL" in condition
+        assert "UdmEffectiveDateTime" not in str(statement)
+        assert not any(isinstance(value, datetime) for value in statement.params.values())
+
+
+@dialects
+def test_no_statement_compares_instants(dialect: str) -> None:
+    for statement in statements(dialect):
+        assert not re.search(r"(DateTime|_valid_from|_valid_to|_extracted_at) (=|!=|<|>|IN)", str(statement).split(" WHERE ")[-1])
+
+
+@dialects
+def test_new_versions_go_in_first_then_the_old_are_closed_then_the_new_activated(dialect: str) -> None:
+    insert, close, activate = (plain(statement) for statement in statements(dialect, "SCD2 promotion: staging"))
+    assert insert.startswith("INSERT INTO ACCT_scd2_python")
+    assert "UdmEndDateTime=" in close
+    assert re.search(r"SET UdmActiveFlag=(true|1) WHERE", activate)
+
+
+@dialects
+@pytest.mark.parametrize(
+    ("changed", "cdc", "scd2"),
+    [
+        ({"inserted": 5}, ["INSERT"], ["INSERT"]),
+        ({"updated": 5}, ["UPDATE", "INSERT"], ["INSERT", "UPDATE", "UPDATE"]),
+        ({"deleted": 5}, ["INSERT", "UPDATE"], ["UPDATE"]),
+        ({"inserted": 5, "deleted": 5}, ["INSERT", "UPDATE", "INSERT"], ["INSERT", "UPDATE"]),
+        ({}, [], []),
+    ],
+)
+def test_statements_that_can_change_nothing_are_left_out(
+    dialect: str, changed: dict[str, int], cdc: list[str], scd2: list[str]
+) -> None:
+    promotion = replace(EVERYTHING, **{"inserted": 0, "updated": 0, "deleted": 0, **changed})
+    assert [str(found).split()[0] for found in statements(dialect, "CDC", promotion)] == cdc
+    assert [str(found).split()[0] for found in statements(dialect, "SCD2 promotion: staging", promotion)] == scd2
+
+
+@dialects
+def test_source_columns_may_be_named_like_anything_but_ours(dialect: str) -> None:
+    names = ("change_operation", "changes", "before", "anon_1", "param_1", "select", "a b", 'quote"d', "per%cent", "col:on", "]")
+    tables = replace(TABLES, columns=tuple(Column(name=name, type=TEXT) for name in names), stored=names)
+    for _, found in promotions(dialect, tables):
+        assert found
+    [(_, cdc), (_, scd2), *_] = promotions(dialect, tables)
+    assert [str(statement).count("select") for statement in (cdc[-1], scd2[0])] == [2, 4]

@@ -1,0 +1,154 @@
+"""Settings: every variable, its default and its bad values; nothing configured, and half a configuration."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+
+import pytest
+
+from config import Settings, load_settings
+from model.errors import ConfigurationError
+
+SECRET = "Hunter2"
+TARGET = {"UDM_TARGET": "duckdb:////var/lib/udm"}
+SETTINGS: list[tuple[str, str, str, object, object]] = [
+    ("STAGE_DB", "Stage_2", "stage_db", "Stage_2", "UDM_Stage"),
+    ("BRONZE_DB", "Bronze", "bronze_db", "Bronze", "UDM_Bronze"),
+    ("GENERAL_DB", "Gen", "general_db", "Gen", "General"),
+    ("WORKERS", "8", "workers", 8, 2),
+    ("BATCH_ROWS", "1000", "batch_rows", 1_000, 250_000),
+    ("SPOOL_MB", "3", "spool_bytes", 3 * 1024 * 1024, 256 * 1024 * 1024),
+    ("SPOOL_MB", "0", "spool_bytes", 0, 256 * 1024 * 1024),
+    ("SPOOL_DIR", "/big/disk", "spool_folder", Path("/big/disk"), None),
+    ("DUCKDB_MEMORY_LIMIT", "512MB", "duckdb_memory", "512MB", "1GB"),
+    ("DUCKDB_MEMORY_LIMIT", "1.5 GiB", "duckdb_memory", "1.5 GiB", "1GB"),
+    ("GUARD_LOW_RATIO", "0.5", "guard_low", 0.5, 0.1),
+    ("GUARD_HIGH_RATIO", "20", "guard_high", 20.0, 5.0),
+    ("DELETE_GUARD_RATIO", "0", "delete_guard_ratio", 0.0, 0.2),
+    ("DELETE_GUARD_ROWS", "0", "delete_guard_rows", 0, 1_000),
+    ("QUARANTINE_ROWS", "5", "quarantine_rows", 5, 1_000),
+    ("LOG_LEVEL", "debug", "log_level", "DEBUG", "INFO"),
+    ("UDM_DIGEST_KEY", "key", "digest_key", b"key", None),
+]
+BAD = [
+    *(("STAGE_DB", text) for text in ("a.b", "a b", 'a"b', "ä", "-", "_")),
+    ("BRONZE_DB", "x;y"),
+    ("GENERAL_DB", "x'y"),
+    *(("WORKERS", text) for text in ("0", "-1", "two", "1.5", "²")),
+    ("BATCH_ROWS", "0"),
+    ("SPOOL_MB", "-1"),
+    *(("DUCKDB_MEMORY_LIMIT", text) for text in ("1", "GB", "1GB'", "80%")),
+    *(("GUARD_LOW_RATIO", text) for text in ("nan", "inf", "-0.1", "10%", "1e999")),
+    ("GUARD_HIGH_RATIO", "-5"),
+    ("DELETE_GUARD_RATIO", "x"),
+    ("DELETE_GUARD_ROWS", "-1"),
+    ("QUARANTINE_ROWS", "many"),
+    ("LOG_LEVEL", "LOUD"),
+]
+
+
+def refused(environment: dict[str, str], folder: Path) -> ConfigurationError:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environment, folder)
+    assert caught.value.remedy
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    return caught.value
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value", "default"), SETTINGS)
+def test_each_variable_sets_its_own_value(
+    tmp_path: Path, variable: str, text: str, field: str, value: object, default: object
+) -> None:
+    assert getattr(load_settings({variable: text}, tmp_path), field) == value
+    if default is not None:
+        assert getattr(load_settings({}, tmp_path), field) == default
+        assert getattr(load_settings({variable: ""}, tmp_path), field) == default
+
+
+def test_the_values_own_defaults_are_those_of_an_empty_environment(tmp_path: Path, defaults: Settings) -> None:
+    loaded = load_settings({}, tmp_path)
+    given = {"target", "sources", "embedded", "data_folder", "digest_key"}
+    assert [
+        name for name in Settings.__dataclass_fields__.keys() - given if getattr(loaded, name) != getattr(defaults, name)
+    ] == []
+
+
+@pytest.mark.parametrize(("variable", "text"), BAD)
+def test_a_bad_value_names_its_variable(tmp_path: Path, variable: str, text: str) -> None:
+    assert variable in str(refused({variable: text}, tmp_path))
+
+
+def test_without_a_digest_key_each_run_makes_its_own(tmp_path: Path) -> None:
+    one, other = (load_settings({}, tmp_path).digest_key for _ in range(2))
+    assert one != other
+    assert len(one) == 32
+
+
+def test_nothing_configured_is_the_embedded_default(tmp_path: Path) -> None:
+    settings = load_settings({"PATH": "/bin"}, tmp_path)
+    assert settings.embedded
+    assert settings.target.get_backend_name() == "duckdb"
+    assert settings.target.database == str(tmp_path.resolve() / "udm_data") == str(settings.data_folder)
+    assert list(tmp_path.iterdir()) == [], "reading the settings creates nothing"
+
+
+def test_a_target_alone_is_a_configuration(tmp_path: Path) -> None:
+    settings = load_settings(TARGET, tmp_path)
+    assert (settings.embedded, settings.target.database, len(settings.sources)) == (False, "/var/lib/udm", 0)
+
+
+def test_target_and_sources_are_read_together(tmp_path: Path) -> None:
+    settings = load_settings(TARGET | {"UDM_SOURCE_DNA": "duckdb:////data/dna.duckdb"}, tmp_path)
+    assert list(settings.sources) == ["DNA"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"UDM_SOURCE_DNA": f"postgresql://reader:{SECRET}@h/db"}, "UDM_TARGET"),
+        ({"UDM_SOURCE_DNA": "duckdb:////a.duckdb", "UDM_TARGET": " "}, "UDM_TARGET"),
+        ({"UDM_SOURCE_DNA_PASSWORD": SECRET}, "UDM_SOURCE_DNA"),
+        (TARGET | {"UDM_SOURCE_DNA_PASSWORD": SECRET}, "UDM_SOURCE_DNA"),
+        (TARGET | {"UDM_SOURCE_DNA": f"what:{SECRET}"}, "UDM_SOURCE_DNA"),
+        ({"UDM_TARGET": f"no url {SECRET}"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"mssql://loader:{SECRET}@h:port/"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"mssql://loader:{SECRET}@h:1433/?encrypt=yes"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"postgresql://loader:{SECRET}@h/db"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"oracle://loader:{SECRET}@h/db"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"{SECRET}://h/db"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"duckdb://loader:{SECRET}@h"}, "UDM_TARGET"),
+        ({"UDM_TARGET": "duckdb:///relative"}, "UDM_TARGET"),
+        ({"UDM_TARGET": "duckdb://"}, "UDM_TARGET"),
+        ({"UDM_TARGET": "duckdb:///:memory:"}, "UDM_TARGET"),
+    ],
+)
+def test_half_a_configuration_is_an_error_that_shows_no_password(tmp_path: Path, environment: dict[str, str], named: str) -> None:
+    assert named in str(refused(environment, tmp_path))
+
+
+def test_settings_show_no_password_and_no_digest_key(tmp_path: Path) -> None:
+    settings = load_settings(
+        {
+            "UDM_TARGET": f"duckdb://loader:{SECRET}@/var/lib/udm",
+            "UDM_SOURCE_DNA": f"oracle://reader:{SECRET}@h/",
+            "UDM_SOURCE_CCM": "mssql://reader@h/CCM",
+            "UDM_SOURCE_CCM_PASSWORD": SECRET,
+            "UDM_DIGEST_KEY": SECRET,
+        }
+        | TARGET,
+        tmp_path,
+    )
+    assert settings.digest_key == SECRET.encode()
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+
+
+def test_a_long_digest_key_is_cut_to_what_the_digest_takes(tmp_path: Path) -> None:
+    assert len(load_settings({"UDM_DIGEST_KEY": "k" * 1000}, tmp_path).digest_key) == 64
+
+
+def test_the_real_environment_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "WORKERS", "7")
+    assert load_settings({}, tmp_path).workers == 2

@@ -2,7 +2,7 @@
 
 What ConnectorX 0.4.6 carries exactly is read as it is. What it alters (decimals are cut to ten places, TIME 24:00:00 wraps to
 00:00:00, JSON is written anew, UNION makes MySQL's unsigned integers decimals) or panics on (MySQL's zero dates, PostgreSQL's
-money, `"char"` and geometry) is cast to text by the source and parsed here. A type in no table is refused.
+money, `"char"` and points) is cast to text by the source and parsed on arrival. A type in no table is refused.
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
-import polars as pl
-import polars.exceptions as plx
 import sqlalchemy as sa
 
-from model.errors import ValueNotExact
 from model.types import (
     BINARY,
     BOOLEAN,
@@ -30,9 +26,7 @@ from model.types import (
     TIMESTAMP,
     TIMESTAMPTZ,
     UUID,
-    Column,
     ColumnType,
-    Kind,
     decimal,
     integer,
 )
@@ -215,35 +209,3 @@ def _decimal(precision: int = MAX_DECIMAL_DIGITS + 1, scale: int = 0) -> ColumnT
     """Canonical text for more digits than a decimal holds; a scale may be negative or above the precision in PostgreSQL."""
     digits = max(precision, scale, precision - scale)
     return decimal(digits, max(scale, 0)) if digits <= MAX_DECIMAL_DIGITS else TEXT
-
-
-_FORMATS = {Kind.DATE: "%Y-%m-%d", Kind.TIMESTAMP: "%Y-%m-%d %H:%M:%S%.f", Kind.TIMESTAMPTZ: "%Y-%m-%d %H:%M:%S%.f"}
-_FIRST, _LAST = date(1, 1, 1), date(9999, 12, 31)
-
-
-def parsed(table: str, values: pl.Series, column: Column) -> pl.Series:
-    """Dates and instants parsed where they arrive as text, and proven to lie in the years 1 to 9999.
-
-    ConnectorX hands PostgreSQL's infinity over as the last day of the year 262142 and its opposite alike.
-
-    Raises:
-        ValueNotExact: names the column.
-    """
-    form = _FORMATS.get(column.type.kind)
-    if form is None:
-        return values
-    try:
-        if values.dtype == pl.String:
-            values = values.str.strptime(column.type.dtype, form, strict=True)
-        days = values.dt.date()
-        outside = ((days < _FIRST) | (days > _LAST)).any()
-    except (plx.InvalidOperationError, plx.ComputeError):
-        outside = True
-    if outside:
-        # Not chained: what polars says holds the values.
-        raise ValueNotExact(
-            f"{table}: column {column.name!r} holds dates that no calendar day of the years 1 to 9999 is, for instance"
-            " infinity, years BC or 0000-00-00.",
-            remedy="Load a view that casts the column to text.",
-        ) from None
-    return values

@@ -33,14 +33,14 @@ class DuckDBExtractor(Extractor):
     def _open(self) -> duckdb.DuckDBPyConnection:
         if not self._path.is_file():
             raise SourceUnavailable(
-                f"Source {self._name}: the file {self._path} does not exist.",
+                f"Source {self._name}: {self._path} {'is not a file' if self._path.exists() else 'does not exist'}.",
                 remedy=f"Correct UDM_SOURCE_{self._name}, or put the file there.",
             )
         try:
             connection = duckdb.connect(str(self._path), read_only=True, config={"memory_limit": _MEMORY})
             connection.execute("SET TimeZone = 'UTC'")
         except duckdb.Error as error:
-            locked = "lock" in str(error)
+            locked = "Could not set lock" in str(error)
             raise SourceUnavailable(
                 f"Source {self._name}: {self._path} cannot be opened: {error}",
                 remedy="Another process is writing it: try again when that has ended."

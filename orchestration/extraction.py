@@ -25,7 +25,7 @@ from orchestration.quarantine import NULL_KEY, Quarantined
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from schema.column_sync import choose_key, read_key
-from schema.evolution import LayerPlan, plan_evolution
+from schema.evolution import LayerPlan, check_layers_agree, plan_evolution
 
 LOG = logging.getLogger("udm.extraction")
 
@@ -92,6 +92,7 @@ def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tup
     tables = config.warehouse_table(run.target, run.batch, description.columns, key)
     with run.target.engine.connect() as connection:
         plans = plan_evolution(run.target, connection, tables)
+        check_layers_agree(run.target, connection, tables, plans)
     vanished = plans[0].vanished
     if vanished:
         LOG.warning("%s: the source has no column %s any more; it is kept, later versions hold NULL", tables, ", ".join(vanished))

@@ -17,7 +17,8 @@ _RUNS = 14
 def read_baseline(target: Target, source: str, table: str) -> int | None:
     """The median of the rows extracted by the last 14 good runs, None before the first.
 
-    A forced run restarts the baseline: only it and what came after it count. A blocked run's EXTRACT has FAILED and never counts.
+    A forced run restarts the baseline: only it and what came after it count. Whole runs count, not their EXTRACT steps, for a
+    run whose deletes were blocked has extracted well and must teach nothing.
     """
     log = target.own(PIPELINE_EVENT_LOG).c
     query = (
@@ -25,7 +26,7 @@ def read_baseline(target: Target, source: str, table: str) -> int | None:
         .where(
             log.SourceName == source,
             log.TableName == table,
-            log.EventType == str(EventType.EXTRACT),
+            log.EventType == str(EventType.TABLE_TOTAL),
             log.Status == str(Status.SUCCESS),
             log.RowsExtracted.is_not(None),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ class PlainOutput(Output):
         if self._json:
             LOG.info("%s", text)
         else:
-            print(text, flush=True)  # noqa: T201 - the command's output
+            _print(text)
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> None:
         """Aligned with blanks; as JSON each row is a log record of its own."""
@@ -82,7 +83,7 @@ class PlainOutput(Output):
         widths = [max(len(row[column]) for row in (headers, *rows)) for column in range(len(headers))]
         for row in (headers, *rows):
             cells = [cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
-            print("  ".join(cells).rstrip(), flush=True)  # noqa: T201 - the command's output
+            _print("  ".join(cells).rstrip())
 
 
 def open_output(arguments: Arguments) -> Output:
@@ -92,6 +93,14 @@ def open_output(arguments: Arguments) -> Output:
     from orchestration.terminal import TerminalOutput  # noqa: PLC0415 - rich is imported only for a terminal
 
     return TerminalOutput(bars=arguments.progress)
+
+
+def _print(line: str) -> None:
+    try:
+        print(line, flush=True)  # noqa: T201 - the command's output
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; the work goes on. https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def counted(result: TableResult) -> str:

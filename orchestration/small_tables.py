@@ -63,6 +63,7 @@ def load_table(run: RunContext, config: TableConfig) -> TableResult:
         run.reporter.table_started(str(config))
         try:
             with run.tracker.track(EventType.TABLE_TOTAL) as total:
+                total.IsForced = run.options.force
                 run.cancellation.check()
                 with hold_table(run.target, config):
                     result = _load(run, config)
@@ -101,6 +102,7 @@ def _record(run: RunContext) -> None:
 
 
 def _load(run: RunContext, config: TableConfig) -> TableResult:
+    run.settings.sources.get(config.source)  # a table without a source leaves the target alone
     if not run.options.dry_run:
         drop_dead_staging(run.target, config.warehouse_table(run.target, run.batch))
         heal(run.target, config, run.batch)

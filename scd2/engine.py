@@ -105,15 +105,16 @@ def _first_version() -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
     return sa.literal_column("'I'"), sa.true()
 
 
-def _next_version(
-    bronze: sa.TableClause, changes: sa.FromClause
-) -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
-    """Operation and flag by what Bronze holds of the key: an active version, only closed ones, or none."""
+def _next_version(bronze: sa.TableClause, changes: sa.FromClause) -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
+    """Operation and flag: an update waits for its predecessor to be closed; an insert that Bronze knows came back.
+
+    Stage says which is which. Where Bronze should disagree the one-active index or `_check` stops the transaction.
+    """
     before = bronze.alias("before")
     known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH])
-    active = known.where(before.c[sc.ACTIVE] == sa.true())
-    operation = sa.case((active, sa.literal_column("'U'")), (known, sa.literal_column("'R'")), else_=sa.literal_column("'I'"))
-    return operation, sa.case((active, sa.false()), else_=sa.true())
+    updates = changes.c[_OPERATION] == sa.literal_column("'U'")
+    operation = sa.case((updates, sa.literal_column("'U'")), (known, sa.literal_column("'R'")), else_=sa.literal_column("'I'"))
+    return operation, sa.case((updates, sa.false()), else_=sa.true())
 
 
 def _staged(target: Target, tables: WarehouseTable) -> sa.FromClause:

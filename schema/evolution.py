@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from connections.target import Target
 from data_load.schema_utils import typed
 from model import system_columns as sc
-from model.errors import SchemaEvolutionError
+from model.errors import IntegrityError, SchemaEvolutionError
 from model.names import TableName
 from model.types import Column
 from model.warehouse import WarehouseTable
@@ -80,6 +80,26 @@ def plan_evolution(target: Target, connection: sa.Connection, tables: WarehouseT
         for name, system in ((tables.stage, sc.STAGE_SYSTEM), (tables.bronze, sc.BRONZE_SYSTEM))
     )
     return stage, bronze
+
+
+def check_layers_agree(
+    target: Target, connection: sa.Connection, tables: WarehouseTable, plans: tuple[LayerPlan, LayerPlan]
+) -> None:
+    """Refuse to create one layer beside another that holds rows: its history would be missing, or begin anew, in silence.
+
+    Raises:
+        IntegrityError: naming the missing table and the one that holds rows.
+    """
+    missing = [plan for plan in plans if plan.create]
+    if len(missing) != 1:
+        return
+    present = next(plan for plan in plans if not plan.create)
+    rows = target.table(present.name, (sc.KEY_HASH,))
+    if connection.execute(sa.select(rows.c[sc.KEY_HASH]).limit(1)).first() is not None:
+        raise IntegrityError(
+            f"{tables}: {missing[0].name} does not exist, but {present.name} holds rows.",
+            remedy=f"Restore {missing[0].name}, or rename {present.name} too and load the table anew.",
+        )
 
 
 def apply_evolution(target: Target, tables: WarehouseTable, plans: tuple[LayerPlan, LayerPlan]) -> None:

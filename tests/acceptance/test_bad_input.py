@@ -64,7 +64,7 @@ _SECOND_DAY = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Days:
     """The four runs, and what some tables held before and after the second."""
 
@@ -198,29 +198,31 @@ def test_history_is_sound_after_all_runs(days: Days, table: str) -> None:
         ("ERP.MAPPED", ("'TAGS'", "MAP(VARCHAR, VARCHAR)")),
         ("ERP.OURS", ("'udmHASH'", "'UdmHash'", "another name")),
         ("ERP.ABSENT", ("no table", "main.ABSENT", "UdmTablesList")),
-        ("GONE.T", ("gone.duckdb", "does not exist", "UDM_SOURCE_GONE")),
+        ("GONE.T", ("gone.duckdb does not exist", "UDM_SOURCE_GONE")),
         ("HELD.T", ("held.duckdb", "Another process is writing it")),
         ("GARBAGE.T", ("garbage.duckdb", "whole")),
         ("TORN.T", ("torn.duckdb", "whole")),
-        ("ROTTEN.T", ("rotten.duckdb", "whole")),
-        ("FOLDER.T", ("folder.duckdb",)),
-        ("POSTGRES.T", ("POSTGRES",)),
-        ("MYSQL.T", ("MYSQL",)),
-        ("SQLITE.T", ("SQLITE",)),
+        ("ROTTEN.T", ("rotten.duckdb", "Corruption")),
+        ("FOLDER.T", ("folder.duckdb is not a file",)),
+        ("POSTGRES.T", ("POSTGRES", "refused")),
+        ("MYSQL.T", ("MYSQL", "refused")),
+        ("SQLITE.T", ("SQLITE", "not a database")),
         ("UNSET.T", ("not configured", "UDM_SOURCE_UNSET")),
     ],
 )
 def test_a_failure_is_said_and_recorded(days: Days, name: str, says: tuple[str, ...]) -> None:
     source, table = name.split(".")
     line = next(line for line in days.first.err.splitlines() if f"ERROR   {name}" in line)
+    said = line.partition(f"{name}: failed: ")[2]
     for part in says:
-        assert part in line
-    # What is printed beneath the summary is the same message; no message is torn into several lines.
-    assert days.first.out.count(line.partition(" failed: ")[2]) == 1
+        assert part in said
+    assert not re.match(r"\w+(Error|Exception)\b", said), f"no message of ours: {said}"
+    # Beneath the summary the same is said again, and no message is torn into several lines.
+    assert days.first.out.splitlines().count(f"{name}: {said}") == 1
     statement = "SELECT Status, Message FROM general.ops.PipelineEventLog WHERE EventType = 'TABLE_TOTAL' AND BatchId = 1"
     [(status, message)] = ops(days.warehouse, f"{statement} AND SourceName = '{source}' AND TableName = '{table}'")
     assert status == "FAILED"
-    assert str(message) in line
+    assert str(message).removeprefix(f"{name}: ") == said
 
 
 def test_what_failed_left_nothing_behind(days: Days) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
 import sqlalchemy as sa
 from duckdb_engine import Dialect as DuckDBDialect
-from sqlalchemy.dialects.mssql import dialect as mssql_dialect
-from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
+from sqlalchemy.dialects.mssql.pyodbc import MSDialect_pyodbc
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine.interfaces import Compiled, Dialect
 
 from cdc.engine import cdc_statements
@@ -23,8 +24,8 @@ from scd2.engine import scd2_statements
 DATABASES = Databases(stage="UDM_Stage", bronze="UDM_Bronze", general="General")
 DIALECTS: dict[str, Dialect] = {
     "duckdb": DuckDBDialect(paramstyle="named"),
-    "postgresql": postgresql_dialect(paramstyle="named"),
-    "mssql": mssql_dialect(paramstyle="named"),
+    "postgresql": PGDialect_psycopg(paramstyle="named"),  # type: ignore[no-untyped-call]
+    "mssql": MSDialect_pyodbc(paramstyle="named"),  # type: ignore[no-untyped-call]
 }
 # SQL Server reads the dotted schema as database and owner, PostgreSQL as one name; both number Bronze rows themselves.
 SERVER = {"schema": lambda _, database, schema: f"{database}.{schema}", "surrogate_key": lambda *_: None}
@@ -50,13 +51,15 @@ def target_of(name: str) -> Target:
     return bare
 
 
-def promotions(name: str, tables: WarehouseTable = TABLES, promotion: Promotion = EVERYTHING) -> Iterator[tuple[str, list[Compiled]]]:
+def promotions(
+    name: str, tables: WarehouseTable = TABLES, promotion: Promotion = EVERYTHING
+) -> Iterator[tuple[str, list[Compiled]]]:
     """Each promotion's title and its statements, compiled."""
-    target = target_of(name)
+    target, inserts = target_of(name), replace(promotion, updated=0, deleted=0)
     ways = {
         "CDC promotion: staging to Stage": cdc_statements(target, tables, promotion),
         "SCD2 promotion: staging to Bronze": scd2_statements(target, tables, promotion, from_stage=False, first=False),
-        "SCD2 promotion of a first load": scd2_statements(target, tables, promotion, from_stage=False, first=True),
+        "SCD2 promotion of a first load": scd2_statements(target, tables, inserts, from_stage=False, first=True),
         "SCD2 promotion when healing: Stage to Bronze": scd2_statements(target, tables, promotion, from_stage=True, first=False),
     }
     for title, statements in ways.items():

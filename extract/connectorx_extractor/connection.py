@@ -1,0 +1,119 @@
+"""From a source's URL to SQLAlchemy's engine and to ConnectorX's form of it, and what a driver's error means.
+
+The two read the same URL with two drivers. An option that one of them would not honour is refused: a connection must not
+be less safe than its URL says.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+
+from extract.connectorx_extractor.kinds import SourceKind
+from model.errors import ConfigurationError, PipelineError, SourceTableMissing, SourceUnavailable
+from sources.registry import Source
+
+# ConnectorX cannot verify the host's name, which verify-full asks for, and does not know the others.
+_SSL_MODES = frozenset({"disable", "prefer", "require"})
+# PostgreSQL's SQLSTATEs and MySQL's numbers for: no such table, schema or database, no right to read it.
+_NOT_READABLE = frozenset({"42P01", "3F000", "42501", "1044", "1049", "1142", "1143", "1146"})
+
+
+def checked_url(source: Source, kind: SourceKind) -> URL:
+    """The source's URL with what both drivers need.
+
+    Raises:
+        ConfigurationError: it lacks a user, or has an option that one of the drivers would not honour.
+    """
+    url = source.url
+    if source.kind == "sqlite":
+        return url
+    variable = f"UDM_SOURCE_{source.name}"
+    for option in sorted(url.query.keys() - kind.options):
+        raise ConfigurationError(f"{variable}: {source.kind} sources do not take {option!r} behind '?'.", remedy="Remove it.")
+    if url.query.get("sslmode", "prefer") not in _SSL_MODES:
+        raise ConfigurationError(
+            f"{variable}: this sslmode is none of {', '.join(sorted(_SSL_MODES))}, which are all that ConnectorX knows.",
+            remedy="sslmode=require with sslrootcert verifies who signed the server's certificate.",
+        )
+    if not url.username:
+        raise ConfigurationError(f"{variable} names no user.", remedy="Write kind://user@host/database.")
+    host = url.host or (None if "host" in url.query else "localhost")
+    return url.set(host=host, database=url.database or (url.username if source.kind == "postgresql" else None))
+
+
+def open_engine(source: str, url: URL, kind: SourceKind) -> sa.Engine:
+    """An engine that has answered once, so that a wrong login is told at once: ConnectorX would try for half a minute.
+
+    Raises:
+        SourceUnavailable: with the variable to look at.
+    """
+    if kind.driver != "sqlite":
+        engine = sa.create_engine(url.set(drivername=kind.driver), pool_size=1)
+    else:
+        if not Path(url.database or "").is_file():
+            raise SourceUnavailable(
+                f"Source {source}: the file {url.database} does not exist.",
+                remedy=f"Correct UDM_SOURCE_{source}, or put the file there.",
+            )
+        uri = _sqlite_uri(url)
+        engine = sa.create_engine(
+            "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False), poolclass=sa.NullPool
+        )
+    with translated(f"Source {source}", source, url), engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_master" if kind.driver == "sqlite" else "SELECT 1")
+    return engine
+
+
+def connectorx_url(url: URL) -> str:
+    """Percent-encoded, a socket's folder in the host's place; a SQLite file as a read-only URI, or it might be created."""
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite://{quote(_sqlite_uri(url), safe='')}"
+    host = str(url.query.get("host", url.host))
+    port = url.port or url.query.get("port")
+    place = (f"[{host}]" if ":" in host else quote(host, safe="")) + (f":{port}" if port else "")
+    login = quote(url.username or "", safe="") + (f":{quote(str(url.password), safe='')}" if url.password else "")
+    options = [f"{key}={quote(str(value), safe='')}" for key, value in url.query.items() if key not in {"host", "port"}]
+    tail = quote(url.database or "", safe="") + ("?" if options else "") + "&".join(options)
+    return f"{url.get_backend_name()}://{login}@{place}/{tail}"
+
+
+def _sqlite_uri(url: URL) -> str:
+    return f"file:{quote(url.database or '')}?mode=ro"
+
+
+@contextmanager
+def translated(what: str, source: str, url: URL) -> Iterator[None]:
+    """SQLAlchemy's errors as the pipeline's own, with the driver's words but never a password."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        # PyMySQL's arguments are a number and a message, the others' a message.
+        arguments = error.orig.args if error.orig else ()
+        code = getattr(error.orig, "sqlstate", None) or (str(arguments[0]) if len(arguments) > 1 else "")
+        raise _refusal(what, source, code, _shown(url, arguments[-1] if arguments else error.orig)) from None
+    except RuntimeError as error:  # PyMySQL, where the package is missing that MySQL's newer logins need
+        raise _refusal(what, source, "", _shown(url, error)) from None
+
+
+def _shown(url: URL, message: object) -> str:
+    text = " ".join(str(message).split())
+    return text.replace(str(url.password), "***") if url.password else text
+
+
+def _refusal(what: str, source: str, code: str, message: str) -> PipelineError:
+    if code in _NOT_READABLE or message.startswith("no such table"):
+        return SourceTableMissing(
+            f"{what}: {message}",
+            remedy=f"Correct the table's name in UdmTablesList, or grant SELECT on it to the login of UDM_SOURCE_{source}.",
+        )
+    return SourceUnavailable(
+        f"{what}: the source cannot be used: {message}",
+        remedy=f"Check UDM_SOURCE_{source}, its password and that the source is up.",
+    )

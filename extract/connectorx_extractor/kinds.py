@@ -1,0 +1,73 @@
+"""What differs between the kinds of source that ConnectorX reads, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from extract.connectorx_types import Route, mysql_route, postgresql_route, sqlite_route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind:
+    """A kind of source.
+
+    `columns` lists name, type and nullability of the columns of `:table` in `:schema` (`:name` has both, quoted), in order;
+    `session` makes the text that the source writes independent of its own settings; `options` are the parameters behind a
+    URL's '?' that SQLAlchemy's driver and ConnectorX take alike.
+    """
+
+    driver: str
+    route: Callable[[str], Route | None]
+    columns: str
+    session: str | None = None
+    options: frozenset[str] = frozenset()
+
+
+_POSTGRESQL = SourceKind(
+    driver="postgresql+psycopg",
+    route=postgresql_route,
+    # Domains are followed to the type below them, as which ConnectorX sees their values.
+    columns="""
+        WITH RECURSIVE base AS (
+            SELECT a.attnum, a.attname, a.attnotnull AS required, a.atttypid AS type, a.atttypmod AS modifier
+            FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+            WHERE a.attrelid = to_regclass(:name) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL
+            SELECT b.attnum, b.attname, b.required OR t.typnotnull, t.typbasetype, t.typtypmod
+            FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd')
+        SELECT b.attname,
+            CASE coalesce(e.typtype, t.typtype)
+                WHEN 'e' THEN 'enum ' WHEN 'r' THEN 'range ' WHEN 'm' THEN 'range ' WHEN 'c' THEN 'composite ' ELSE ''
+            END || format_type(b.type, b.modifier),
+            NOT b.required
+        FROM base b JOIN pg_type t ON t.oid = b.type
+            LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+        WHERE t.typtype <> 'd' ORDER BY b.attnum""",
+    # The last setting makes the server notice within a second that the reader is gone; not every server has it or can do it.
+    session="""
+        SELECT set_config(v.name, v.setting, false)
+        FROM (VALUES ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('extra_float_digits', '3'),
+            ('bytea_output', 'hex'), ('client_connection_check_interval', '1s')) AS v (name, setting)
+            JOIN pg_settings s ON lower(s.name) = lower(v.name)
+        WHERE v.name <> 'client_connection_check_interval' OR version() LIKE '%linux%'""",
+    options=frozenset(
+        {"host", "port", "sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "application_name", "options"}
+    ),
+)
+_MYSQL = SourceKind(
+    driver="mysql+pymysql",
+    route=mysql_route,
+    columns="SELECT column_name, column_type, is_nullable = 'YES' FROM information_schema.columns"
+    " WHERE table_schema = coalesce(:schema, database()) AND table_name = :table ORDER BY ordinal_position",
+    # The server cuts off a reader that is suspended for longer than its write timeout, a minute by default.
+    session="SET time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600",
+)
+_SQLITE = SourceKind(
+    driver="sqlite",
+    route=sqlite_route,
+    columns="SELECT name, type, \"notnull\" = 0 FROM pragma_table_xinfo(:table, coalesce(:schema, 'main'))"
+    " WHERE hidden <> 1 ORDER BY cid",
+)
+KINDS = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "sqlite": _SQLITE}

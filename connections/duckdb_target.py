@@ -6,11 +6,13 @@ Source: https://duckdb.org/docs/stable/connect/concurrency
 
 from __future__ import annotations
 
+import os
 import re
 import threading
+import uuid
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -45,7 +47,7 @@ class DuckDBTarget(Target):
         self.folder = folder
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._held: set[tuple[str, str]] = set()
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # reentrant: `interrupt` is called by signal handlers, which may come in it
         self._root = _open(folder, databases, memory_limit)
         engine, recorder = (
             sa.create_engine("duckdb://", creator=creator, poolclass=NullPool, hide_parameters=True)
@@ -99,7 +101,7 @@ class DuckDBTarget(Target):
         query = sa.text("SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE database_name = :database")
         held: dict[tuple[str, str], set[str]] = {}
         for schema, table, column in connection.execute(query, {"database": database}):
-            held.setdefault((schema, table), set()).add(column.casefold())
+            held.setdefault((schema.casefold(), table.casefold()), set()).add(column.casefold())
         return held
 
     def now(self, connection: sa.Connection) -> datetime:
@@ -140,7 +142,9 @@ class DuckDBTarget(Target):
                 remedy="Load a view that casts the table's TIME and UUID columns to text.",
             ) from None
         finally:
-            cursor.unregister("incoming_arrow_stream")
+            # After a failure the transaction refuses this too, and its error would hide the cause; the view ends with the cursor.
+            with suppress(duckdb.Error):
+                cursor.unregister("incoming_arrow_stream")
         return int(loaded)
 
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
@@ -174,7 +178,8 @@ class DuckDBTarget(Target):
         """Interrupt every cursor that is still in use."""
         with self._mutex:
             for cursor in list(self._cursors):
-                cursor.interrupt()
+                with suppress(duckdb.ConnectionException):  # closed, but still referred to by whoever used it
+                    cursor.interrupt()
 
     def query_hint(self, name: TableName) -> str:
         """A Python one-liner, for the DuckDB shell need not be installed."""
@@ -200,10 +205,24 @@ def _open(folder: Path, databases: Databases, memory_limit: str) -> duckdb.DuckD
         root.execute("SET force_compression = 'dictionary'")
         root.execute(f"SET temp_directory = '{str(folder / 'spill').replace(chr(39), chr(39) * 2)}'")
         for name in (databases.stage, databases.bronze, databases.general):
+            _create_missing_file(folder / f"{name}.duckdb")
             root.execute(f"ATTACH '{str(folder / name).replace(chr(39), chr(39) * 2)}.duckdb' AS {_quote(name)}")
     except (duckdb.Error, OSError) as error:
         raise _why_not_open(folder, error) from error
     return root
+
+
+def _create_missing_file(file: Path) -> None:
+    """Create a database file complete or not at all: DuckDB refuses for ever one that a kill or a full disk cut short."""
+    if file.exists():
+        return
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        duckdb.connect(str(temporary)).close()
+        with suppress(OSError):  # another process was quicker, or the file system has no hard links: ATTACH does without
+            os.link(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _why_not_open(folder: Path, error: Exception) -> TargetHeld | TargetUnavailable:

@@ -22,12 +22,12 @@ def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
     tables = [table for metadata in definitions for table in metadata.sorted_tables]
     with target.engine.connect() as connection:
         held = target.catalogue(connection, database)
-    missing = [table for table in tables if (table.schema, table.name) not in held]
+    missing = [table for table in tables if _folded(table) not in held]
     lacking = [
         (table, column)
         for table in tables
         for column in table.columns
-        if (table.schema, table.name) in held and column.name.casefold() not in held[table.schema or "", table.name]
+        if _folded(table) in held and column.name.casefold() not in held[_folded(table)]
     ]
     if not missing and not lacking:
         return
@@ -43,6 +43,11 @@ def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
         for table, column in lacking:
             name = TableName(database=database, schema=table.schema or "", table=table.name)
             connection.execute(target.add_column(name, _nullable(column)))
+
+
+def _folded(table: sa.Table) -> tuple[str, str]:
+    # Users may spell their control tables in another case, which most targets take for the same name.
+    return (table.schema or "").casefold(), table.name.casefold()
 
 
 def _nullable(column: sa.Column[object]) -> sa.Column[object]:

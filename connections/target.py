@@ -74,7 +74,7 @@ class Target(ABC):
 
     @abstractmethod
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
-        """The columns (case folded) of every table of a database, by schema and table."""
+        """The columns of every table of a database, by schema and table; all names case folded."""
 
     @abstractmethod
     def now(self, connection: sa.Connection) -> datetime:

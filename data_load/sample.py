@@ -1,6 +1,6 @@
 """A sample of loaded rows, chosen where a driver is most likely to alter a value, read back and hashed anew.
 
-Of each column the least, the greatest, the longest, a blank and a NULL value's row, and random rows beside them.
+Of each column the least, the greatest, the longest, a blank, a NaN and a NULL value's row, and random rows beside them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def _positions(name: str, dtype: pl.DataType) -> list[pl.Expr]:
     ]
     if isinstance(dtype, pl.String):
         found.append(column.str.len_bytes().arg_max().alias(f"{name}:longest"))
-        found.append((column.str.strip_chars() == "").arg_max().alias(f"{name}:blank"))
+        # The empty string is the least, so sampled already.
+        found.append(((column.str.strip_chars() == "") & (column != "")).arg_max().alias(f"{name}:blank"))
+    if dtype.is_float():
+        found.append(column.is_nan().arg_max().alias(f"{name}:nan"))
     if isinstance(dtype, pl.Binary):
         found = [column.bin.size().arg_max().alias(f"{name}:longest"), column.is_null().arg_max().alias(f"{name}:null")]
     return found

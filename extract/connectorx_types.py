@@ -87,7 +87,7 @@ _POSTGRESQL = _routes(
         "timestamp without time zone": Route(type=TIMESTAMP),
         "timestamp with time zone": Route(type=TIMESTAMPTZ),
         "time without time zone": _text(TIME),
-        "time with time zone, interval": _text(),
+        "time with time zone": _text(),
         '"char", name, citext, ltree, hstore, json, jsonb, jsonpath, xml, tsvector, tsquery': _text(),
         "inet, cidr, macaddr, macaddr8, bit, bit varying, pg_lsn, xid, xid8": _text(),
         "point, line, lseg, box, path, polygon, circle": _text(),
@@ -135,25 +135,21 @@ def _is_number(column: Expression) -> Expression:
     return sa.func.typeof(column).in_(["real", "null"]) | whole
 
 
-# SQLite's rules of affinity (https://www.sqlite.org/datatype3.html section 3.1): the first part that the declared type contains.
+_SQLITE_TEXT = Route(type=TEXT, fits=_stored_as("text"), placeholder="''")
+_SQLITE_FLOAT = Route(type=FLOAT64, fits=_stored_as("real"), placeholder="0.0")
+# SQLite stores decimals as floats: that float is the value, not the decimal it was written as.
+_SQLITE_NUMBER = Route(type=FLOAT64, select=lambda column: sa.cast(column, sa.REAL), fits=_is_number, placeholder="0.0")
+# By SQLite's rules of affinity (https://www.sqlite.org/datatype3.html section 3.1): the first part that a declared type contains.
 _SQLITE = (
     ("INT", Route(type=integer(64), fits=_stored_as("integer"), placeholder="0")),
-    ("CHAR", Route(type=TEXT, fits=_stored_as("text"), placeholder="''")),
-    ("CLOB", Route(type=TEXT, fits=_stored_as("text"), placeholder="''")),
-    ("TEXT", Route(type=TEXT, fits=_stored_as("text"), placeholder="''")),
+    *((part, _SQLITE_TEXT) for part in ("CHAR", "CLOB", "TEXT")),
     ("BLOB", Route(type=BINARY, fits=_stored_as("blob"), placeholder="x''")),
-    ("REAL", Route(type=FLOAT64, fits=_stored_as("real"), placeholder="0.0")),
-    ("FLOA", Route(type=FLOAT64, fits=_stored_as("real"), placeholder="0.0")),
-    ("DOUB", Route(type=FLOAT64, fits=_stored_as("real"), placeholder="0.0")),
+    *((part, _SQLITE_FLOAT) for part in ("REAL", "FLOA", "DOUB")),
     ("BOOL", Route(type=BOOLEAN, fits=_is_boolean, placeholder="0")),
-    # SQLite stores decimals as floats: that float is the value, not the decimal it was written as.
-    ("DEC", Route(type=FLOAT64, select=lambda column: sa.cast(column, sa.REAL), fits=_is_number, placeholder="0.0")),
-    ("NUM", Route(type=FLOAT64, select=lambda column: sa.cast(column, sa.REAL), fits=_is_number, placeholder="0.0")),
+    *((part, _SQLITE_NUMBER) for part in ("DEC", "NUM")),
     # DATE, DATETIME, JSON, UUID and names of the users' own: the affinity makes integers of digits, so both are text again.
     ("", Route(type=TEXT, select=_as_text, fits=_stored_as("text integer"), placeholder="''")),
 )
-# No declared type, as an expression in a view has none.
-_SQLITE_UNTYPED = Route(type=TEXT, fits=_stored_as("text"), placeholder="''")
 
 _NAME = re.compile(r"(?P<name>[^(]+?)\s*(?:\((?P<size>[^)]*)\))?(?P<rest>[^(]*)")
 _SIZED = {"character varying", "character", "char", "varchar", "binary", "varbinary"}
@@ -165,7 +161,7 @@ def postgresql_route(declared: str) -> Route | None:
     if declared.endswith("[]"):
         element = postgresql_route(declared.rstrip("[]"))
         return _text() if element and not declared.startswith("money") else None
-    if declared.startswith(("enum ", "range ")):
+    if declared.startswith(("enum ", "range ", "interval")):
         return _text()
     name, size = _parts(declared)
     return _sized(_POSTGRESQL, name.rsplit(".", 1)[-1], size)
@@ -181,9 +177,9 @@ def mysql_route(declared: str) -> Route | None:
 
 
 def sqlite_route(declared: str) -> Route | None:
-    """The route of a type as a column of SQLite declares it."""
+    """The route of a type as a column of SQLite declares it; an expression in a view declares none, and must be text."""
     if not declared:
-        return _SQLITE_UNTYPED
+        return _SQLITE_TEXT
     return next(route for part, route in _SQLITE if part in declared.upper())
 
 

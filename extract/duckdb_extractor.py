@@ -27,7 +27,7 @@ class DuckDBExtractor(Extractor):
     def __init__(self, source: Source) -> None:
         self._name = source.name
         self._path = Path(source.url.database or "")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # `interrupt` is called by signal handlers
         self._connection = self._open()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -106,9 +106,8 @@ class DuckDBExtractor(Extractor):
 
     def interrupt(self) -> None:
         """Interrupt the running query."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.interrupt()
+        with self._lock, suppress(duckdb.ConnectionException):  # closed
+            self._connection.interrupt()
 
     def close(self) -> None:
         """Close the file."""

@@ -95,31 +95,31 @@ def _load_tables(
     options = Options(
         force=arguments.force, dry_run=arguments.dry_run, workers=min(arguments.workers or settings.workers, len(configs))
     )
-    batch = 0 if options.dry_run else _begin_batch(target, arguments)
-    tracker = PipelineEventTracker(None if options.dry_run else target, batch)
     cancellation = Cancellation(target)
-    with (
-        _logging_to_ops(target, batch),
-        _signals(cancellation) as received,
-        SpoolFolder(settings.spool_folder) as spool_folder,
-        output.progress(len(configs)) as reporter,
-    ):
-        run = RunContext(
-            settings=settings,
-            options=options,
-            target=target,
-            tracker=tracker,
-            reporter=reporter,
-            cancellation=cancellation,
-            spool_folder=spool_folder,
-            batch=batch,
-        )
-        results = load(run, configs)
-        tracker.flush()
-    _summarise(results, target, output, options)
-    status = 128 + received[0] if received else exit_status(results)
-    if batch:
-        _end_batch(target, batch, status)
+    with _signals(cancellation) as received:
+        batch = 0 if options.dry_run else _begin_batch(target, arguments)
+        tracker = PipelineEventTracker(None if options.dry_run else target, batch)
+        with (
+            _logging_to_ops(target, batch),
+            SpoolFolder(settings.spool_folder) as spool_folder,
+            output.progress(len(configs)) as reporter,
+        ):
+            run = RunContext(
+                settings=settings,
+                options=options,
+                target=target,
+                tracker=tracker,
+                reporter=reporter,
+                cancellation=cancellation,
+                spool_folder=spool_folder,
+                batch=batch,
+            )
+            results = load(run, configs)
+            tracker.flush()
+        _summarise(results, target, output, options)
+        status = 128 + received[0] if received else exit_status(results)
+        if batch:
+            _end_batch(target, batch, status)
     return status
 
 
@@ -162,7 +162,7 @@ def _logging_to_ops(target: Target, batch: int) -> Iterator[None]:
 
 @contextmanager
 def _signals(cancellation: Cancellation) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM ask the workers to stop; the list holds what was received."""
+    """SIGINT and SIGTERM ask the workers to stop; the list holds what was received. Once one came, more change nothing."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -175,7 +175,7 @@ def _signals(cancellation: Cancellation) -> Iterator[list[int]]:
         yield received
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if received else handler)
 
 
 def _list_tables(configs: Sequence[TableConfig], settings: Settings, output: Output, *, large: bool) -> None:

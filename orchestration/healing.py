@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from connections.target import Target
 from data_load.index_management import create_one_active_index
 from data_load.markers import last_instant, marker_table, unpromoted
+from data_load.schema_utils import typed
 from model import ops
 from model.system_columns import STAGE_SYSTEM
 from model.warehouse import Promotion, WarehouseTable
@@ -28,15 +29,23 @@ def heal(target: Target, config: TableConfig, batch: int) -> list[Promotion]:
     tables = config.warehouse_table(target, batch)
     missing = unpromoted(target, tables)
     if missing:
-        with target.engine.connect() as connection:
-            held = target.columns_of(connection, tables.stage)
-        stored = tuple(column.name for column in held if column.name not in STAGE_SYSTEM)
-        tables = config.warehouse_table(target, batch, stored=stored)
+        tables = config.warehouse_table(target, batch, stored=_shared_columns(target, tables))
     for promotion in missing:
         LOG.warning("batch %d ended between Stage and Bronze; promoting it now with its own instant", promotion.batch)
         run_scd2(target, tables, promotion, from_stage=True)
     _publish_promoted(target, tables)
     return missing
+
+
+def _shared_columns(target: Target, tables: WarehouseTable) -> tuple[str, ...]:
+    """The source columns that Stage holds; Bronze is given those that it lacks, for a run may have ended between the two."""
+    with target.engine.begin() as connection:
+        stage, bronze = (target.columns_of(connection, name) for name in (tables.stage, tables.bronze))
+        known = {column.name for column in bronze}
+        ours = [column for column in stage if column.name not in STAGE_SYSTEM]
+        for column in typed(target, [column for column in ours if bronze and column.name not in known]):
+            connection.execute(target.add_column(tables.bronze, column))
+    return tuple(column.name for column in ours)
 
 
 def next_instant(target: Target, tables: WarehouseTable) -> datetime:

@@ -11,7 +11,7 @@ from config import Settings
 from connections.target import Target
 from extract.extractor import Extractor
 from extract.spool import SpoolFolder
-from model.errors import Interrupted
+from model.errors import Interrupted, TableHeld
 from observability.event_tracker import PipelineEventTracker
 from orchestration.results import Reporter
 
@@ -31,7 +31,7 @@ class Cancellation:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._event = threading.Event()
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # a second signal may come while the first one's handler holds it
         self._extractors: set[Extractor] = set()
 
     @contextmanager
@@ -61,7 +61,23 @@ class Cancellation:
     def check(self) -> None:
         """Raise Interrupted where a stop was requested."""
         if self._event.is_set():
-            raise Interrupted("The run was interrupted; the table's changes were rolled back.", remedy="Run it again.")
+            raise _interrupted()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """What a statement raises because it was stopped is the interruption, in the log and in ops alike; its cause is kept."""
+        try:
+            yield
+        except BaseException as error:
+            if self.requested and not isinstance(error, Interrupted | TableHeld):
+                raise _interrupted() from error
+            raise
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted(
+        "The run was interrupted; what was not finished was rolled back.", remedy="Run it again: it goes on from there."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from cdc.engine import delete_rows, run_cdc
 from data_load.bcp_loader import STAGING_COLUMNS, load_staging
 from data_load.schema_utils import drop_table
 from extract.spool import Spool
-from model.errors import GuardBlocked, Interrupted, TableHeld
+from model.errors import GuardBlocked, TableHeld
 from model.ops import EventType, Status
 from model.warehouse import Promotion
 from observability.context import current_table, table_context
@@ -62,7 +62,7 @@ def load_table(run: RunContext, config: TableConfig) -> TableResult:
     with table_context(config.source, config.table):
         run.reporter.table_started(str(config))
         try:
-            with run.tracker.track(EventType.TABLE_TOTAL) as total:
+            with run.tracker.track(EventType.TABLE_TOTAL) as total, run.cancellation.translated():
                 total.IsForced = run.options.force
                 run.cancellation.check()
                 with hold_table(run.target, config):
@@ -70,7 +70,7 @@ def load_table(run: RunContext, config: TableConfig) -> TableResult:
                 _count(total, result)
                 _raise_if_blocked(result)
         except BaseException as error:  # noqa: BLE001 - a driver's panic must not take the other tables with it
-            result = _failed(run, config, result, error)
+            result = _failed(config, result, error)
         result = replace(result, seconds=time.perf_counter() - started)
         _record(run)
         run.reporter.table_ended(result)
@@ -82,13 +82,11 @@ def _raise_if_blocked(result: TableResult) -> None:
         raise GuardBlocked(result.message)
 
 
-def _failed(run: RunContext, config: TableConfig, result: TableResult, error: BaseException) -> TableResult:
+def _failed(config: TableConfig, result: TableResult, error: BaseException) -> TableResult:
     if isinstance(error, TableHeld):
         message = str(error).removeprefix(f"{config}: ")
         LOG.warning("%s: skipped: %s", config, message)
         return replace(result, status=Status.SKIPPED, message=message)
-    if run.cancellation.requested and not isinstance(error, Interrupted):
-        error = Interrupted("The run was interrupted; the table's changes were rolled back.", remedy="Run it again.")
     message = describe(error).removeprefix(f"{config}: ")
     LOG.error("%s: failed: %s", config, message, exc_info=(type(error), error, error.__traceback__))
     return replace(result, status=Status.FAILED, message=message)

@@ -12,10 +12,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from model.ops import Status
-from orchestration.reporting import Output, counted
+from orchestration.reporting import Output, QuietReporter
 from orchestration.results import Reporter, TableResult
 
-_MARKS = {Status.SUCCESS: "[green]✓[/]", Status.FAILED: "[red]✗[/]", Status.SKIPPED: "[yellow]-[/]"}
+_WIDEST = 10_000
 
 
 class TerminalOutput(Output):
@@ -36,12 +36,13 @@ class TerminalOutput(Output):
             TimeElapsedColumn(),
         )
         with Progress(*columns, console=self._console, disable=not self._bars, transient=True) as progress:
-            handlers = [h for h in logging.getLogger("udm").handlers if isinstance(h, logging.StreamHandler)]
+            streaming = [h for h in logging.getLogger("udm").handlers if isinstance(h, logging.StreamHandler)]
+            handlers = [handler for handler in streaming if self._bars and handler.stream.isatty()]
             streams = [handler.stream for handler in handlers]
             try:
-                # Log lines go above the bars, not through them.
+                # Log lines on the terminal go above the bars, not through them; a log that goes to a file goes on there.
                 for handler in handlers:
-                    handler.setStream(self._console.file if not self._bars else _Above(progress))
+                    handler.setStream(_Above(progress))
                 yield BarReporter(progress, tables)
             finally:
                 for handler, stream in zip(handlers, streams, strict=True):
@@ -59,7 +60,9 @@ class TerminalOutput(Output):
         for row in rows:
             failed = str(Status.FAILED) in row
             table.add_row(*row, style="red" if failed else "yellow" if str(Status.SKIPPED) in row else None)
-        self._console.print(table)
+        # At its natural width: a narrow terminal wraps the lines, where rich would cut off names and figures.
+        natural = self._console.measure(table, options=self._console.options.update(max_width=_WIDEST)).maximum
+        Console(highlight=False, width=max(self._console.width, natural)).print(table)
 
 
 class _Above:
@@ -76,8 +79,8 @@ class _Above:
         """Nothing is held back."""
 
 
-class BarReporter:
-    """Moves the bars; rich's Progress is safe between threads."""
+class BarReporter(QuietReporter):
+    """Moves the bars, and logs as a run without them does; rich's Progress is safe between threads."""
 
     def __init__(self, progress: Progress, tables: int) -> None:
         self._progress = progress
@@ -87,6 +90,7 @@ class BarReporter:
 
     def table_started(self, name: str) -> None:
         """A new bar."""
+        super().table_started(name)
         self._rows[name] = 0
         self._tasks[name] = self._progress.add_task(name, total=None, rows=0, step="starting")
 
@@ -97,13 +101,12 @@ class BarReporter:
 
     def step_started(self, name: str, step: str) -> None:
         """Name the step."""
+        super().step_started(name, step)
         self._progress.update(self._tasks[name], step=step)
 
     def table_ended(self, result: TableResult) -> None:
         """Take the bar away and leave a line."""
-        name = f"{result.source}.{result.table}"
-        self._progress.remove_task(self._tasks.pop(name))
+        super().table_ended(result)
+        self._progress.remove_task(self._tasks.pop(f"{result.source}.{result.table}"))
         if self._total is not None:
             self._progress.advance(self._total)
-        if result.status is Status.SUCCESS:
-            self._progress.console.print(f"{_MARKS[result.status]} {name}: {counted(result)}", soft_wrap=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from extract.connectorx_extractor.kinds import SourceKind
+from extract.connectorx_extractor.statement import undriven
 from extract.extractor import SourceDescription, SourceTable, narrowest_key
 from model.errors import SourceTableMissing, UnsupportedType
 from model.types import Column
@@ -25,7 +26,7 @@ def read_description(connection: sa.Connection, kind: SourceKind, table: SourceT
         SourceTableMissing: no such table, or the login may not see it.
         UnsupportedType: a column that no exact route carries.
     """
-    quote = connection.dialect.identifier_preparer.quote_identifier
+    quote = undriven(connection.dialect).identifier_preparer.quote_identifier
     name = ".".join(quote(part) for part in (table.schema, table.table) if part)
     wanted = {"name": name, "schema": table.schema, "table": table.table}
     parameters = {key: value for key, value in wanted.items() if f":{key}" in kind.columns}
@@ -61,8 +62,8 @@ def _key(connection: sa.Connection, table: SourceTable, columns: Sequence[Column
         indexes = inspector.get_indexes(table.table, schema=table.schema)
     unique = [tuple(constraint["column_names"]) for constraint in constraints]
     for index in indexes:
-        options = {option for option, value in index.get("dialect_options", {}).items() if value}
-        if index["unique"] and not options & _PARTIAL:
+        options = index.get("dialect_options", {})
+        if index["unique"] and all(options.get(option) is None for option in _PARTIAL):
             unique.append(tuple(name or "" for name in index["column_names"]))  # an expression has no name
     required = {column.name for column in columns if not column.nullable}
     return narrowest_key([key for key in unique if key and set(key) <= required])

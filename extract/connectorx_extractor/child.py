@@ -7,17 +7,22 @@ that it starts in a fifth of a second.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 
 import connectorx
 import pyarrow as pa
 
+_OUTPUT = 1
+
 
 def _send(payload: bytes | memoryview, size: int) -> None:
-    sys.stdout.buffer.write(struct.pack("<q", size))
-    sys.stdout.buffer.write(payload)
-    sys.stdout.buffer.flush()
+    # Not through sys.stdout, which is raw where PYTHONUNBUFFERED is set: a suspension cuts its writes short.
+    for part in (memoryview(struct.pack("<q", size)), memoryview(payload)):
+        written = 0
+        while written < len(part):
+            written += os.write(_OUTPUT, part[written:])
 
 
 def main() -> None:

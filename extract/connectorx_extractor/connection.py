@@ -35,8 +35,11 @@ def checked_url(source: Source, kind: SourceKind) -> URL:
     if source.kind == "sqlite":
         return url
     variable = f"UDM_SOURCE_{source.name}"
-    for option in sorted(url.query.keys() - kind.options):
-        raise ConfigurationError(f"{variable}: {source.kind} sources do not take {option!r} behind '?'.", remedy="Remove it.")
+    for option, value in url.query.items():
+        if option not in kind.options or not isinstance(value, str):
+            raise ConfigurationError(
+                f"{variable}: {source.kind} sources do not take {option!r} behind '?', or not twice.", remedy="Remove it."
+            )
     if url.query.get("sslmode", "prefer") not in _SSL_MODES:
         raise ConfigurationError(
             f"{variable}: this sslmode is none of {', '.join(sorted(_SSL_MODES))}, which are all that ConnectorX knows.",
@@ -55,7 +58,9 @@ def open_engine(source: str, url: URL, kind: SourceKind) -> sa.Engine:
         SourceUnavailable: with the variable to look at.
     """
     if kind.driver != "sqlite":
-        engine = sa.create_engine(url.set(drivername=kind.driver), pool_size=1)
+        # PyMySQL takes text for Latin-1, MySQL and ConnectorX take it for UTF-8.
+        password = {"password": str(url.password).encode()} if url.password and url.get_backend_name() == "mysql" else {}
+        engine = sa.create_engine(url.set(drivername=kind.driver), pool_size=1, connect_args=password)
     else:
         if not Path(url.database or "").is_file():
             raise SourceUnavailable(
@@ -96,10 +101,15 @@ def translated(what: str, source: str, url: URL) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         # PyMySQL's arguments are a number and a message, the others' a message.
         arguments = error.orig.args if error.orig else ()
-        code = getattr(error.orig, "sqlstate", None) or (str(arguments[0]) if len(arguments) > 1 else "")
+        code = str(arguments[0] if len(arguments) > 1 else getattr(error.orig, "sqlstate", None))
         raise _refusal(what, source, code, _shown(url, arguments[-1] if arguments else error.orig)) from None
-    except RuntimeError as error:  # PyMySQL, where the package is missing that MySQL's newer logins need
-        raise _refusal(what, source, "", _shown(url, error)) from None
+    except RuntimeError as error:
+        if "cryptography" not in str(error):
+            raise
+        raise SourceUnavailable(
+            f"{what}: the login of UDM_SOURCE_{source} is of a kind that PyMySQL needs another package for.",
+            remedy="Run 'pip install cryptography', or give the login the plugin mysql_native_password.",
+        ) from None
 
 
 def _shown(url: URL, message: object) -> str:

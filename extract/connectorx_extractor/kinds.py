@@ -21,6 +21,7 @@ class SourceKind:
     route: Callable[[str], Route | None]
     columns: str
     session: str | None = None
+    schemas_are_databases: bool = False
     options: frozenset[str] = frozenset()
 
 
@@ -59,6 +60,7 @@ _POSTGRESQL = SourceKind(
 _MYSQL = SourceKind(
     driver="mysql+pymysql",
     route=mysql_route,
+    schemas_are_databases=True,
     columns="SELECT column_name, column_type, is_nullable = 'YES' FROM information_schema.columns"
     " WHERE table_schema = coalesce(:schema, database()) AND table_name = :table ORDER BY ordinal_position",
     # The server cuts off a reader that is suspended for longer than its write timeout, a minute by default.

@@ -20,6 +20,7 @@ from pathlib import Path
 import polars as pl
 
 _PROGRAM = Path(__file__).with_name("child.py")
+DIED = "the process that reads died"
 _POSIX = os.name == "posix"
 _LENGTH = struct.Struct("<q")
 
@@ -63,13 +64,13 @@ class ReaderProcess:
             with self._process.stdin as pipe:
                 pipe.write(self._order)
         except OSError:
-            raise ReadFailed(f"the reader died, exit status {self._process.wait()}") from None
+            raise ReadFailed(f"{DIED}, exit status {self._process.wait()}") from None
 
     def _received(self, size: int) -> bytes:
         assert self._process.stdout  # noqa: S101 - it was asked for
         payload = self._process.stdout.read(size)
         if len(payload) < size:
-            raise ReadFailed(f"the reader died, exit status {self._process.wait()}")
+            raise ReadFailed(f"{DIED}, exit status {self._process.wait()}")
         return payload
 
     @contextmanager

@@ -48,11 +48,14 @@ def read_statement(dialect: Dialect, kind: SourceKind, table: SourceTable, colum
     # Columns by names of our own: a source's might not survive the way there and back.
     heads: list[Expression] = [sa.literal_column(route.placeholder).label(f"c{place}") for place, route in enumerate(routes)]
     head = sa.select(control.label("control"), *heads).select_from(source)
-    # Not the driver's own dialect, which doubles per cent signs for it.
-    plain = type(dialect)(paramstyle="named")  # type: ignore[call-arg]
-    text = sa.union_all(head, body).compile(dialect=plain, compile_kwargs={"literal_binds": True})
+    text = sa.union_all(head, body).compile(dialect=undriven(dialect), compile_kwargs={"literal_binds": True})
     checked = tuple(place for place, route in enumerate(routes) if route.fits)
     return Statement(text=str(text), empty=body.limit(0), checked=checked)
+
+
+def undriven(dialect: Dialect) -> Dialect:
+    """The dialect for SQL that passes its driver by: the drivers' own double per cent signs for them."""
+    return type(dialect)(paramstyle="named")  # type: ignore[call-arg]
 
 
 def counted(table: SourceTable, columns: Sequence[Column], statement: Statement, control: str) -> int:

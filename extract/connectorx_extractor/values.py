@@ -27,7 +27,9 @@ def canonical(table: str, frame: pl.DataFrame, columns: Sequence[Column]) -> pl.
         ValueNotExact: a value is none of its column's type; names the column.
     """
     arrived = zip(frame.get_columns(), columns, strict=True)
-    return conform(table, pl.DataFrame([_parsed(table, values.alias(column.name), column) for values, column in arrived]), columns)
+    return conform(
+        table, pl.DataFrame([_parsed(table, values.alias(column.name), column) for values, column in arrived]), columns
+    )
 
 
 def _parsed(table: str, values: pl.Series, column: Column) -> pl.Series:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -79,7 +83,11 @@ def run(
     before: Callable[[], None] | None = None,
 ) -> Outcome:
     """Run one of the commands to its end; text output must never hold a traceback."""
-    return _outcome([sys.executable, str(program), *arguments], folder, environment(settings), before)
+    env = environment(settings)
+    if before is not None:
+        # With a limit on files Python would store truncated byte code for the next run to stumble over.
+        env["PYTHONDONTWRITEBYTECODE"] = "1"
+    return _outcome([sys.executable, str(program), *arguments], folder, env, before)
 
 
 def shell(folder: Path, line: str) -> Outcome:
@@ -94,7 +102,14 @@ def next_day(folder: Path) -> Outcome:
 
 def _outcome(command: Sequence[str], folder: Path, env: Mapping[str, str], before: Callable[[], None] | None) -> Outcome:
     done = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, preexec_fn=before, check=False
+        command,
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        preexec_fn=before,
+        check=False,
     )
     outcome = Outcome(status=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
     if "json" not in command:
@@ -163,7 +178,9 @@ def running(folder: Path, *arguments: str, settings: Mapping[str, str] | None = 
 def holder(file: Path) -> Iterator[int]:
     """Another process that has a DuckDB file open for writing; gives its process id."""
     code = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-    process = subprocess.Popen([sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
@@ -210,3 +227,20 @@ def list_tables(warehouse: Path, *tables: str, tool: str = "Python") -> None:
         warehouse / "General.duckdb",
         f"INSERT INTO dbo.UdmTablesList (SourceName, SourceObjectName, StageLoadTool) VALUES {rows}",
     )
+
+
+def run_on_terminal(folder: Path, *arguments: str, settings: Mapping[str, str] | None = None, columns: int = 80) -> Outcome:
+    """Run the small tables' command on a pseudo-terminal; all it writes, escape sequences included, is `out`."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    env = {**environment(settings), "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [sys.executable, str(SMALL), *arguments], cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    written = bytearray()
+    with suppress(OSError):  # Linux says EIO when the other side has gone
+        while chunk := os.read(ours, 65536):
+            written += chunk
+    os.close(ours)
+    return Outcome(status=process.wait(PATIENCE), out=written.decode(), err="")

@@ -71,6 +71,10 @@ _RULES = {
               FROM bronze.{schema}.{table}_scd2_python WINDOW w AS (PARTITION BY _key_hash ORDER BY UdmEffectiveDateTime))
         WHERE (earlier IS NULL AND UdmScd2Operation NOT IN ('I', 'D')) OR (UdmActiveFlag AND UdmScd2Operation = 'D')
             OR (later IS NULL AND NOT UdmActiveFlag AND UdmScd2Operation <> 'D')""",
+    "no unique index proves that there is one active version a key": """
+        SELECT 1 WHERE EXISTS (FROM bronze.{schema}.{table}_scd2_python) AND NOT EXISTS (
+            FROM duckdb_indexes() WHERE database_name = 'bronze' AND schema_name = '{schema}'
+            AND table_name = '{table}_scd2_python' AND is_unique)""",
     "a surrogate key occurs twice": """
         SELECT _scd2_key FROM bronze.{schema}.{table}_scd2_python GROUP BY ALL HAVING count(*) > 1""",
     "Stage and Bronze tell another story of when a version began": """
@@ -79,7 +83,8 @@ _RULES = {
         (SELECT _key_hash, UdmHash, UdmEffectiveDateTime, _batch_id FROM bronze.{schema}.{table}_scd2_python)
         UNION ALL (SELECT _key_hash, UdmHash, UdmEffectiveDateTime, _batch_id FROM bronze.{schema}.{table}_scd2_python)
         EXCEPT ALL
-        (SELECT _key_hash, _row_hash, _cdc_valid_from, _cdc_batch_id FROM stage.{schema}.{table}_cdc WHERE _cdc_operation <> 'D')""",
+        (SELECT _key_hash, _row_hash, _cdc_valid_from, _cdc_batch_id FROM stage.{schema}.{table}_cdc
+         WHERE _cdc_operation <> 'D')""",
     "Stage and Bronze tell another story of what was deleted": """
         (SELECT _key_hash, _cdc_valid_from, _cdc_batch_id FROM stage.{schema}.{table}_cdc WHERE _cdc_operation = 'D') EXCEPT ALL
         (SELECT _key_hash, UdmEndDateTime, _end_batch_id FROM bronze.{schema}.{table}_scd2_python WHERE UdmScd2Operation = 'D')
@@ -146,9 +151,8 @@ def check_invariants(warehouse: Path, schema: str, table: str, source: Path | No
 def contents(warehouse: Path) -> dict[str, Rows]:
     """Every row of every table of the target."""
     with opened(warehouse) as connection:
-        tables = connection.execute(
-            "SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE database_name IN ('stage', 'bronze', 'general')"
-        ).fetchall()
+        ours = "database_name IN ('stage', 'bronze', 'general')"
+        tables = connection.execute(f"SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE {ours}").fetchall()
         return {
             ".".join(name): connection.execute('FROM "{}"."{}"."{}" ORDER BY ALL'.format(*name)).fetchall() for name in tables
         }

@@ -49,15 +49,15 @@ class Points:
 def install(points: Points) -> None:
     """Hook every way in which a run reaches the target."""
 
-    @event.listens_for(Engine, "before_cursor_execute")
-    def _statement(connection: object, cursor: object, statement: str, *rest: object) -> None:
+    def before_statement(connection: object, cursor: object, statement: str, *rest: object) -> None:
         points.reached(statement)
 
+    event.listen(Engine, "before_cursor_execute", before_statement)
     commit = DefaultDialect.do_commit
 
     def do_commit(self: DefaultDialect, connection: Any) -> None:
         points.reached("COMMIT, before")
-        commit(self, connection)
+        commit(self, connection)  # type: ignore[no-untyped-call]
         points.reached("COMMIT, after")
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]

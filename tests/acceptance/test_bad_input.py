@@ -101,7 +101,8 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Days:
     last = run(folder, "--source", "ERP", "--table", "SHRINKS")
     messages = ops(
         warehouse,
-        "SELECT Message, NULL FROM general.ops.PipelineEventLog UNION ALL SELECT Message, ExceptionText FROM general.ops.PipelineLog",
+        "SELECT Message, NULL FROM general.ops.PipelineEventLog UNION ALL "
+        "SELECT Message, ExceptionText FROM general.ops.PipelineLog",
     )
     return Days(
         warehouse=warehouse,

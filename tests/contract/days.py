@@ -47,7 +47,7 @@ def play(pipeline: Pipeline, table: str = TABLE, days: tuple[tuple[Row, ...], ..
         pipeline.load(table)
         batches.append(pipeline.batch)
     query = 'SELECT "BatchId", "Instant" FROM {ops}."TablePublished" WHERE "TableName" = :name'
-    published: dict[int, datetime] = dict(pipeline.query(query, name=table))  # type: ignore[arg-type]
+    published: dict[int, datetime] = dict(pipeline.query(query, name=table))
     stage, bronze = pipeline.dumps(table)
     return History(
         pipeline=pipeline,

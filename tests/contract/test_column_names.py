@@ -38,11 +38,11 @@ def test_columns_with_awkward_names_are_loaded_updated_and_deleted(pipeline: Pip
     awkward_table(pipeline, [(1, *values), (2, *turned)])
     result = pipeline.load("AWKWARD")
     assert (result.unchanged, result.updated, result.deleted) == (1, 1, 1)
-    active = {row["ID"]: tuple(row[name] for name in AWKWARD) for row in pipeline.dump("bronze", "AWKWARD") if row["UdmActiveFlag"]}
-    assert active == {1: values, 2: turned}
+    active = [row for row in pipeline.dump("bronze", "AWKWARD") if row["UdmActiveFlag"]]
+    assert {row["ID"]: tuple(row[name] for name in AWKWARD) for row in active} == {1: values, 2: turned}
 
 
-@pytest.mark.parametrize("table", ['a"b', "a.b", "a b", "a%b", "a'b", ":x", "ünï", "ACCT_7", "x" * 100])
+@pytest.mark.parametrize("table", ['a"b', "a.b%", ":x '", "ünï_7"])
 def test_a_table_with_an_awkward_name_is_loaded_twice(pipeline: Pipeline, table: str) -> None:
     pipeline.source.table(table.replace('"', '""'), "ID INTEGER PRIMARY KEY, V INTEGER", [(1, 1), (2, 2)])
     pipeline.load(table)

@@ -95,6 +95,24 @@ def test_a_bronze_restored_from_an_older_backup_gets_all_later_batches_in_order(
     assert pipeline.dump("bronze", TABLE, without) == expected
 
 
+def test_a_restored_bronze_gets_back_the_columns_that_came_since_with_their_values(pipeline: Pipeline) -> None:
+    pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY", [(1,)])
+    pipeline.load(TABLE)
+    pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY, SINCE DECIMAL(38,5)", [(1, "0.00001"), (2, None)])
+    pipeline.load(TABLE)
+    expected = pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE)
+    for statement in (
+        'DROP INDEX "UDM_Bronze"."DNA"."ux_ACCT_scd2_python_one_active"',
+        'DELETE FROM {bronze} WHERE "_batch_id" = 2',
+        'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = true, "_end_batch_id" = NULL',
+        'ALTER TABLE {bronze} DROP COLUMN "SINCE"',
+        'DELETE FROM {bronze_ops}."PromotionMarker" WHERE "BatchId" = 2',
+    ):
+        pipeline.query(statement, TABLE)
+    assert pipeline.load(TABLE).changed == 0
+    assert (pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE)) == expected
+
+
 def test_healing_needs_no_source(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = lose_promotion(pipeline, monkeypatch, 1)
     pipeline.source.execute(f"DROP TABLE {TABLE}")
@@ -116,6 +134,27 @@ def test_a_lost_promotion_with_a_new_and_a_vanished_column_is_replayed_whole(
     rows = [(row["ID"], row["OLD"], row["NEW"], row["UdmScd2Operation"]) for row in pipeline.dump("bronze", TABLE)]
     expected = [(1, "kept", None, "I"), (1, None, 7, "U"), (2, "kept", None, "D"), (3, None, 8, "I")]
     assert sorted(rows, key=repr) == sorted(expected, key=repr)
+
+
+def test_a_column_that_reached_stage_only_and_was_taken_back_does_not_stop_healing(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY", [(1,)])
+    pipeline.load(TABLE)
+    pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY, TAKEN_BACK INTEGER", [(1, None)])
+    real = pipeline.target.add_column
+    bronze = pipeline.target.databases.bronze
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            pipeline.target, "add_column", lambda name, column: killed() if name.database == bronze else real(name, column)
+        )
+        pipeline.fail(TABLE)
+    pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY", [(1,), (2,)])
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestration.small_tables.run_scd2", killed)
+        pipeline.fail(TABLE)
+    pipeline.load(TABLE)
+    assert [row["ID"] for row in pipeline.dump("bronze", TABLE)] == [1, 2]
 
 
 @pytest.mark.parametrize("step", ["run_cdc", "run_scd2"])

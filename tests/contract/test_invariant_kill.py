@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.contract.pipeline import Pipeline
+from tests.contract.pipeline import Pipeline, Row
 
-FIRST = ("ID INTEGER PRIMARY KEY, NAME VARCHAR", [(1, "stays"), (2, "before"), (3, "goes")])
-SECOND = ("ID INTEGER PRIMARY KEY, ADDED DATE, NAME VARCHAR", [(1, None, "stays"), (2, "2026-01-01", "after"), (4, None, "new")])
+Day = tuple[str, list[Row]]
+FIRST: Day = ("ID INTEGER PRIMARY KEY, NAME VARCHAR", [(1, "stays"), (2, "before"), (3, "goes")])
+SECOND: Day = (
+    "ID INTEGER PRIMARY KEY, ADDED DATE, NAME VARCHAR",
+    [(1, None, "stays"), (2, "2026-01-01", "after"), (4, None, "new")],
+)
 INSTANTS = ("_extracted_at", "_cdc_valid_from", "_cdc_valid_to", "UdmEffectiveDateTime", "UdmEndDateTime")
 BATCHES = ("_cdc_batch_id", "_batch_id", "_end_batch_id")
 IGNORED = ("_hash_layout", "_scd2_key")

@@ -16,7 +16,7 @@ from model.warehouse import Promotion
 from tests.golden.promotions import DIALECTS, EVERYTHING, TABLES, as_text, promotions
 
 FOLDER = Path(__file__).parent
-dialects = pytest.mark.parametrize("dialect", DIALECTS)
+dialects = pytest.mark.parametrize("dialect", sorted(DIALECTS))
 
 
 def statements(dialect: str, title: str = "", promotion: Promotion = EVERYTHING) -> list[Compiled]:

@@ -81,6 +81,17 @@ def test_a_value_that_moves_into_a_new_column_is_an_update() -> None:
     assert found.counts == {"extracted": 1, "updated": 1}
 
 
+def test_layouts_of_different_columns_are_not_mixed_up() -> None:
+    # Column b took the place of a, and a came back: hashes over a alone and over b alone are both in use.
+    with_b = layout_of((K, B), ["k"])
+    before = current(
+        (rows((1, "a")), WITH_A, OLDER), (pl.DataFrame({"k": [2], "b": ["x"]}), with_b, OLD), (rows((3, "c", "d")), WITH_AB, NEW)
+    )
+    after = rows((1, "a", None), (2, "x", None), (3, "c", "d"))
+    found = compare(before, [after], WITH_AB, {OLDER: WITH_A, OLD: with_b})
+    assert found.operations("k", "a", "b") == [("U", 2, "x", None)]
+
+
 def test_a_row_with_values_outside_an_old_layout_has_no_hash_under_it() -> None:
     hashed = hash_frame(rows((1, "a", None), (2, "a", "x"), (3, "a", "")), NEW, WITH_AB, {OLD: WITH_A})
     assert hashed.rows[OLD].is_null().to_list() == [False, True, True]

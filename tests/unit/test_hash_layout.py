@@ -63,6 +63,8 @@ def test_a_layout_survives_its_way_through_json() -> None:
     assert HashLayout.from_json(LAYOUT.to_json()) == LAYOUT
     named = layout_of((Column(name='Größe "mm"', type=FLOAT64), Column(name="列", type=TEXT)), ["列"])
     assert HashLayout.from_json(named.to_json()) == named
+    later = HashLayout(keys=LAYOUT.keys, values=LAYOUT.values, algorithm="another")
+    assert HashLayout.from_json(later.to_json()) == later
 
 
 def test_the_stored_text_of_a_layout_stays_as_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -40,8 +41,17 @@ def readers() -> list[threading.Thread]:
 
 
 @pytest.fixture(autouse=True)
-def no_thread_stays() -> Iterator[None]:
+def bounded() -> Iterator[None]:
+    """A test that waits for a thread in vain fails instead of hanging, and none leaves a thread behind."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError("waited for 20 s in vain")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(20)
     yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
     assert readers() == []
 
 

@@ -19,7 +19,7 @@ def numbered(count: int = COUNT) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "n": [1_000] * count,
-            "t": ["text"] * count,
+            "t": [("alpha", "zulu")[row % 2] for row in range(count)],
             "b": pl.Series([b"bin"] * count, dtype=pl.Binary),
             "d": pl.Series([date(2026, 1, 1)] * count),
             "f": pl.Series([True] * count),
@@ -29,8 +29,8 @@ def numbered(count: int = COUNT) -> pl.DataFrame:
     )
 
 
-def with_value(column: str, value: object, row: int) -> pl.DataFrame:
-    frame = numbered()
+def with_value(column: str, value: object, row: int, frame: pl.DataFrame | None = None) -> pl.DataFrame:
+    frame = numbered() if frame is None else frame
     values = frame.get_column(column).to_list()
     values[row] = value
     return frame.with_columns(pl.Series(column, values, dtype=frame.schema[column]))
@@ -53,8 +53,8 @@ def sampled(frames: Sequence[pl.DataFrame]) -> list[int]:
         ("t", ""),
         ("t", "  "),
         ("t", "\t\n"),
-        ("t", "z" * 4_000),
-        ("t", "\u00fc" * 3),
+        ("t", "m" * 4_000),
+        ("t", "\u4e2d" * 2),
         ("t", None),
         ("t", "\U0001f600"),
         ("b", b"\x00" * 9),
@@ -69,6 +69,12 @@ def sampled(frames: Sequence[pl.DataFrame]) -> list[int]:
 @pytest.mark.parametrize("row", [1, 4_321])
 def test_the_row_with_a_columns_extreme_is_sampled(column: str, value: object, row: int) -> None:
     assert row in sampled([with_value(column, value, row)])
+
+
+@pytest.mark.parametrize("blank", [" ", "\t\n", "\u3000"])
+def test_a_blank_is_sampled_also_between_the_least_and_the_greatest(blank: str) -> None:
+    between = with_value("t", "\U0001f600", 2_000, with_value("t", "\x00", 1))
+    assert 4_321 in sampled([with_value("t", blank, 4_321, between)])
 
 
 def test_the_extreme_of_all_frames_is_sampled_wherever_it_came() -> None:

@@ -56,7 +56,9 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     Raises:
         ConfigurationError: naming the variable (never its value where that may hold a password) and the remedy.
     """
-    env = {**_read_env_file(environment, folder), **environment}
+    from_file = _read_env_file(environment, folder)
+    # An empty variable of the environment is one that is not set, as cron and containers have them.
+    env = {**from_file, **{name: value for name, value in environment.items() if value or name not in from_file}}
     sources = registry_from_environment(env)
     target = env.get("UDM_TARGET", "").strip()
     if not target and len(sources):
@@ -67,7 +69,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     data_folder = (folder / DATA_FOLDER).resolve()
     url = _target_url(target) if target else URL.create("duckdb", database=str(data_folder))
     digest_key = env.get("UDM_DIGEST_KEY", "")
-    return Settings(
+    settings = Settings(
         target=url,
         sources=sources,
         embedded=not target,
@@ -88,6 +90,21 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         log_level=_level(env),
         **({"digest_key": digest_key.encode()[:64]} if digest_key else {}),
     )
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    databases = (settings.stage_db, settings.bronze_db, settings.general_db)
+    if len({name.casefold() for name in databases}) < len(databases):
+        raise ConfigurationError(
+            f"STAGE_DB, BRONZE_DB and GENERAL_DB are {', '.join(databases)}.", remedy="Give the three databases different names."
+        )
+    if not settings.guard_low < settings.guard_high:
+        raise ConfigurationError(
+            f"GUARD_LOW_RATIO ({settings.guard_low}) is not below GUARD_HIGH_RATIO ({settings.guard_high}).",
+            remedy="Correct them: every extract would be blocked.",
+        )
 
 
 def _read_env_file(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -110,7 +127,9 @@ def _read_env_file(environment: Mapping[str, str], folder: Path) -> dict[str, st
                 f"Line {line.original.line + blank.count(chr(10))} of the settings file {path} is not NAME=value.",
                 remedy="Correct it; a value with blanks, quotes or # in it stands in quotes.",
             )
-    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
+    # Not interpolated: a password may hold ${…}.
+    values = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _target_url(text: str) -> URL:

@@ -44,8 +44,9 @@ def _extremes(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     if frame.is_empty():
         return frame
     chosen = frame.select(positions for name in names for positions in _positions(name, frame.schema[name]))
-    rows = {row for row in chosen.row(0) if row is not None} | set(range(0, frame.height, -(-frame.height // _RANDOM_ROWS)))
-    return frame[sorted(rows)]
+    positions = pl.int_range(frame.height, eager=True)
+    random = positions.sample(min(_RANDOM_ROWS, frame.height))
+    return frame[sorted({row for row in chosen.row(0) if row is not None} | set(random))]
 
 
 def _positions(name: str, dtype: pl.DataType) -> list[pl.Expr]:

@@ -152,3 +152,17 @@ def test_a_long_digest_key_is_cut_to_what_the_digest_takes(tmp_path: Path) -> No
 def test_the_real_environment_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "WORKERS", "7")
     assert load_settings({}, tmp_path).workers == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"STAGE_DB": "udm_bronze"}, "BRONZE_DB"),
+        ({"GENERAL_DB": "UDM_Stage"}, "GENERAL_DB"),
+        ({"GUARD_LOW_RATIO": "6"}, "GUARD_LOW_RATIO"),
+        ({"GUARD_HIGH_RATIO": "0.1"}, "GUARD_HIGH_RATIO"),
+    ],
+)
+def test_settings_that_contradict_one_another_are_refused(settings: dict[str, str], named: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings({**TARGET, **settings}, tmp_path)

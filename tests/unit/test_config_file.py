@@ -149,3 +149,14 @@ def test_documented_urls_can_be_used(tmp_path: Path) -> None:
     settings = load_settings(urls, tmp_path)
     assert not settings.embedded
     assert len(settings.sources) >= 3
+
+
+def test_an_empty_variable_of_the_environment_does_not_hide_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("UDM_TARGET=duckdb:////var/lib/udm\n", encoding="utf-8")
+    assert not load_settings({"UDM_TARGET": ""}, tmp_path).embedded
+
+
+def test_a_dollar_sign_in_a_password_stays(tmp_path: Path) -> None:
+    lines = "UDM_TARGET=duckdb:////t\nUDM_SOURCE_CRM=postgresql://u@h/d\nUDM_SOURCE_CRM_PASSWORD='a${HOME}b'\n"
+    (tmp_path / ".env").write_text(lines, encoding="utf-8")
+    assert load_settings({"HOME": "/root"}, tmp_path).sources.get("CRM").url.password == "a${HOME}b"

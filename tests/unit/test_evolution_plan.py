@@ -81,3 +81,8 @@ def test_planning_changes_nothing(target: DuckDBTarget) -> None:
     plan(target, (ID, NAME), ())
     with target.engine.connect() as connection:
         assert target.catalogue(connection, "UDM_Stage") == {}
+
+
+def test_a_column_renamed_only_in_case_is_refused_by_both_names(target: DuckDBTarget) -> None:
+    with pytest.raises(SchemaEvolutionError, match=r"column 'NAME' as 'Name' now"):
+        plan(target, (ID, Column(name="Name", type=TEXT), BALANCE), HELD)

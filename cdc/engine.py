@@ -11,7 +11,8 @@ from itertools import chain
 import polars as pl
 import sqlalchemy as sa
 
-from cdc.diff import DELETE, INSERT, UPDATE, Current, current_of
+from cdc.current import Current, current_of
+from cdc.diff import DELETE, INSERT, UPDATE
 from connections.target import Target
 from data_load.markers import write_marker
 from extract.udm_connectorx_extractor import read_current_hashes, read_current_rows

@@ -124,20 +124,3 @@ class Column:
     type: ColumnType
     nullable: bool = True
     source_type: str = ""
-
-
-def column_of_dtype(name: str, dtype: pl.DataType) -> Column | None:
-    """The column that holds values of a polars dtype, or None where no canonical type does.
-
-    For sources whose catalogue has no type for a column (an expression in a view, an untyped SQLite column).
-    """
-    for key, known in _INTEGERS.items():
-        if known == dtype:
-            return Column(name=name, type=integer(key[0], unsigned=key[1]))
-    if isinstance(dtype, pl.Decimal):
-        return Column(name=name, type=decimal(dtype.precision or MAX_DECIMAL_DIGITS, dtype.scale))
-    simple = {pl.Boolean: BOOLEAN, pl.Float32: FLOAT32, pl.Float64: FLOAT64, pl.String: TEXT, pl.Binary: BINARY, pl.Date: DATE}
-    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "us":
-        return Column(name=name, type=TIMESTAMPTZ if dtype.time_zone else TIMESTAMP)
-    found = simple.get(type(dtype))
-    return Column(name=name, type=found) if found else None

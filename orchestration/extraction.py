@@ -8,7 +8,8 @@ from datetime import datetime
 
 import polars as pl
 
-from cdc.diff import Changes, Comparison, Current, HashedFrame, hash_frame
+from cdc.current import Current
+from cdc.diff import Changes, Comparison, HashedFrame, hash_frame
 from cdc.duplicates import POSITION
 from cdc.engine import read_current
 from extract.extractor import Extractor, SourceDescription, open_extractor

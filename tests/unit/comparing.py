@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from cdc.diff import Changes, Comparison, Current, current_of, hash_frame
+from cdc.current import Current, current_of
+from cdc.diff import Changes, Comparison, hash_frame
 from cdc.duplicates import POSITION
 from model.row_hash import HashLayout, hash_expressions
 from model.system_columns import CDC_OPERATION, KEY_HASH

@@ -8,13 +8,20 @@ import polars as pl
 
 from model.row_hash import HashLayout, hash_expressions, layout_of
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
-from model.types import Column, column_of_dtype
+from model.types import Column, ColumnType, decimal
+from tests.unit.dtypes import DTYPES
 
 
 def columns_of(frame: pl.DataFrame) -> tuple[Column, ...]:
     """The canonical columns of a frame."""
-    found = [column_of_dtype(name, dtype) for name, dtype in frame.schema.items()]
-    return tuple(column for column in found if column is not None)
+    return tuple(Column(name=name, type=type_of(dtype)) for name, dtype in frame.schema.items())
+
+
+def type_of(dtype: pl.DataType) -> ColumnType:
+    """The canonical type that travels in a dtype."""
+    if isinstance(dtype, pl.Decimal):
+        return decimal(dtype.precision or 38, dtype.scale)
+    return next(column_type for column_type, known in DTYPES if known == dtype)
 
 
 def layout(frame: pl.DataFrame, keys: Sequence[str]) -> HashLayout:

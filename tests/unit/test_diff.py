@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from cdc.diff import Comparison, current_of
+from cdc.current import current_of
+from cdc.diff import Comparison
 from model.errors import IntegrityError
 from model.row_hash import HashLayout
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH

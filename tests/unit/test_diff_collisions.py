@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from cdc.diff import Current, current_of
+from cdc.current import Current, current_of
 from model.errors import IntegrityError
 from model.row_hash import hash_expressions
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH

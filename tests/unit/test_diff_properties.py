@@ -12,7 +12,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cdc.diff import Current
+from cdc.current import Current
 from model.row_hash import layout_of
 from model.types import TEXT, Column, integer
 from tests.unit.comparing import NEW, Compared, compare, current, key_hashes

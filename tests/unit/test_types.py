@@ -7,52 +7,25 @@ import pytest
 
 from model.row_hash import check_hashable
 from model.types import (
-    BINARY,
-    BOOLEAN,
-    DATE,
     FLOAT32,
     FLOAT64,
     TEXT,
     TIME,
-    TIMESTAMP,
     TIMESTAMPTZ,
     UUID,
     ColumnType,
     Kind,
-    column_of_dtype,
     decimal,
     integer,
 )
+from tests.unit.dtypes import DTYPES
 
-DTYPES: list[tuple[ColumnType, pl.DataType]] = [
-    (BOOLEAN, pl.Boolean()),
-    (integer(8), pl.Int8()),
-    (integer(16), pl.Int16()),
-    (integer(32), pl.Int32()),
-    (integer(64), pl.Int64()),
-    (integer(8, unsigned=True), pl.UInt8()),
-    (integer(16, unsigned=True), pl.UInt16()),
-    (integer(32, unsigned=True), pl.UInt32()),
-    (integer(64, unsigned=True), pl.UInt64()),
-    (decimal(38, 10), pl.Decimal(38, 10)),
-    (decimal(1, 0), pl.Decimal(1, 0)),
-    (FLOAT32, pl.Float32()),
-    (FLOAT64, pl.Float64()),
-    (TEXT, pl.String()),
-    (BINARY, pl.Binary()),
-    (DATE, pl.Date()),
-    (TIMESTAMP, pl.Datetime("us")),
-    (TIMESTAMPTZ, pl.Datetime("us", "UTC")),
-]
 AS_TEXT = [TIME, UUID]
 
 
 @pytest.mark.parametrize(("column_type", "dtype"), DTYPES, ids=str)
-def test_a_type_travels_in_its_dtype_and_is_found_again_by_it(column_type: ColumnType, dtype: pl.DataType) -> None:
+def test_a_type_travels_in_its_dtype(column_type: ColumnType, dtype: pl.DataType) -> None:
     assert column_type.dtype == dtype
-    found = column_of_dtype("c", dtype)
-    assert found is not None
-    assert (found.name, found.type) == ("c", column_type)
 
 
 @pytest.mark.parametrize("column_type", AS_TEXT, ids=str)
@@ -69,15 +42,6 @@ def test_every_kind_travels_in_a_dtype_that_can_be_hashed() -> None:
 def test_no_type_travels_in_nanoseconds() -> None:
     # Polars takes 9999-12-31 to 1816 in nanoseconds, in silence.
     assert {dtype.time_unit for _, dtype in DTYPES if isinstance(dtype, pl.Datetime)} == {"us"}
-
-
-@pytest.mark.parametrize(
-    "dtype",
-    [pl.Datetime("ns"), pl.Datetime("ms"), pl.Duration(), pl.Time(), pl.List(pl.Int8), pl.Categorical(), pl.Int128(), pl.Null()],
-    ids=str,
-)
-def test_a_dtype_without_an_exact_type_has_none(dtype: pl.DataType) -> None:
-    assert column_of_dtype("c", dtype) is None
 
 
 @pytest.mark.parametrize(

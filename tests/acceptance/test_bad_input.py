@@ -53,6 +53,8 @@ _TABLES = (
 _SECOND_DAY = (
     "UPDATE GOOD SET V = 'changed' WHERE ID = 7",
     "INSERT INTO CLASH VALUES (1, 'no longer alone')",
+    "UPDATE CLASH SET V = 'another' WHERE K = 2",
+    "INSERT INTO CLASH VALUES (2, 'and another')",
     "UPDATE NULLKEY SET V = 'B' WHERE K = 2",
     "INSERT INTO EMPTY VALUES (1, 'first'), (2, 'second')",
     "DELETE FROM SHRINKS WHERE ID >= 50",
@@ -269,7 +271,7 @@ def test_conflicting_duplicates_are_quarantined_and_keep_their_history(days: Day
     assert days.first.counts("ERP.CLASH") == (7, 2, 0, 0, 0, 5)
     days.first.line("WARNING", "ERP.CLASH", "5 rows", "ops.Quarantine")
     assert len(_quarantined(days, "CLASH")) == 5
-    # Key 1 has come into conflict since: it is not loaded anew, and it is not taken for deleted either.
+    # Keys 1 and 2 have come into conflict since: they are not loaded anew, and they are not taken for deleted either.
     assert days.second.counts("ERP.CLASH")[1:4] == (0, 0, 0)
     assert days.after["CLASH"] == days.before["CLASH"]
 

@@ -113,12 +113,12 @@ def test_a_wrong_command_or_setting_is_refused_with_its_remedy(refused: dict[str
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A folder with a target that lists two tables, one wide enough to fill a small disk, and their source."""
+    """A folder with a target that lists two tables, one wide enough to fill a small disk in mid-statement, and their source."""
     folder = tmp_path_factory.mktemp("ready")
     source = folder / "erp.duckdb"
     execute(
         source,
-        "CREATE TABLE WIDE AS SELECT i AS ID, md5(i::VARCHAR) || md5((i + 1)::VARCHAR) AS V FROM range(100000) t(i)",
+        "CREATE TABLE WIDE AS SELECT i AS ID, md5(i::VARCHAR) || md5((i + 1)::VARCHAR) AS V FROM range(150000) t(i)",
         "ALTER TABLE WIDE ADD PRIMARY KEY (ID)",
         "CREATE TABLE NARROW AS SELECT i AS ID FROM range(3) t(i)",
         "ALTER TABLE NARROW ADD PRIMARY KEY (ID)",
@@ -181,7 +181,7 @@ def test_of_two_runs_that_start_together_one_loads_and_the_other_skips(folder: P
         pids = {one.process.pid, other.process.pid}
     assert [outcome.status for outcome in outcomes] == [0, 3]
     loaded, skipped = outcomes
-    assert loaded.counts("ERP.WIDE") == (100_000, 100_000, 0, 0, 0, 0)
+    assert loaded.counts("ERP.WIDE") == (150_000, 150_000, 0, 0, 0, 0)
     assert sum(f"PID {pid}" in skipped.line("SKIPPED") for pid in pids) == 1
     for table in ("WIDE", "NARROW"):
         check_invariants(folder / "warehouse", "ERP", table, ready[1])
@@ -227,14 +227,14 @@ def test_a_disk_that_fills_up_fails_that_table_and_a_plain_rerun_ends_right(fold
 def test_a_disk_that_fills_up_between_stage_and_bronze(folder: Path, ready: tuple[Path, Path]) -> None:
     bronze = folder / "warehouse" / "UDM_Bronze.duckdb"
     wide = " || ".join(f"md5((i + {salt})::VARCHAR)" for salt in range(4))
-    execute(bronze, f"CREATE TABLE dbo_filler AS SELECT {wide} AS V FROM range(450000) t(i)")
+    execute(bronze, f"CREATE TABLE dbo_filler AS SELECT {wide} AS V FROM range(700000) t(i)")
     outcome = run(folder, "--table", "WIDE", before=_disk_of(bronze.stat().st_size + (1 << 20)))
     assert outcome.status == 1
     outcome.line("ERROR", "ERP.WIDE", "UDM_Bronze.duckdb", "File too large")
     statement = "SELECT EventType, Status FROM general.ops.PipelineEventLog WHERE EventType LIKE '%PROMOTION' ORDER BY ALL"
     assert ops(folder / "warehouse", statement) == [("CDC_PROMOTION", "SUCCESS"), ("SCD2_PROMOTION", "FAILED")]
     # Whether the commit is in DuckDB's log or not: the next run finds out, and publishes what this one could not.
-    assert run(folder, "--table", "WIDE").counts("ERP.WIDE") == (100_000, 0, 0, 0, 100_000, 0)
+    assert run(folder, "--table", "WIDE").counts("ERP.WIDE") == (150_000, 0, 0, 0, 150_000, 0)
     check_invariants(folder / "warehouse", "ERP", "WIDE", ready[1])
 
 

@@ -43,11 +43,6 @@ def after_commit(step: Callable[..., Any]) -> Callable[..., Any]:
     return lost
 
 
-def markers(pipeline: Pipeline, database: str) -> list[tuple[Any, ...]]:
-    columns = '"BatchId", "Instant", "RowsInserted", "RowsUpdated", "RowsDeleted"'
-    return pipeline.query(f'SELECT {columns} FROM {{{database}_ops}}."PromotionMarker" ORDER BY 1')
-
-
 def published(pipeline: Pipeline) -> list[int]:
     return [batch for (batch,) in pipeline.query('SELECT "BatchId" FROM {ops}."TablePublished" ORDER BY "Instant"')]
 
@@ -66,6 +61,14 @@ def test_a_lost_promotion_is_replayed_with_its_own_batch_and_instant(
     assert sorted((row["ID"], row["UdmScd2Operation"]) for row in opened) == [(2, "U"), (6, "I")]
     assert sorted((row["ID"], row["UdmScd2Operation"]) for row in closed) == [(2, "I"), (3, "D"), (4, "D"), (5, "D")]
     assert {row["UdmEffectiveDateTime"] for row in opened} | {row["UdmEndDateTime"] for row in closed} == {instant}
+
+
+def test_a_dry_run_heals_nothing_and_cleans_nothing_up(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = lose_promotion(pipeline, monkeypatch, 1)
+    pipeline.load(TABLE, dry_run=True)
+    assert pipeline.dump("bronze", TABLE) == []
+    assert pipeline.staging_tables() == [f"_staging_{TABLE}_{lost}"]
+    assert published(pipeline) == []
 
 
 def test_healing_comes_before_the_next_days_changes(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,38 +192,6 @@ def test_a_run_that_ended_before_publishing_is_published_by_the_next_one_once(
     assert published(pipeline) == [lost, pipeline.batch]
     [(promoted,)] = pipeline.query('SELECT "Instant" FROM {ops}."TablePublished" WHERE "BatchId" = :batch', batch=lost)
     assert {row["UdmEffectiveDateTime"] for row in pipeline.dump("bronze", TABLE)} == {promoted}
-
-
-def test_each_promotion_leaves_a_marker_with_its_counts_in_the_database_it_changed(pipeline: Pipeline) -> None:
-    history = play(pipeline)
-    counts = [(5, 0, 0), (1, 1, 3), (0, 1, 0), (2, 0, 1)]
-    expected = [(*about, *rows) for *about, rows in zip(history.batches, history.instants, counts, strict=False)]
-    assert markers(pipeline, "stage") == markers(pipeline, "bronze") == expected
-
-
-@pytest.mark.parametrize(("database", "engine"), [("stage", "cdc.engine"), ("bronze", "scd2.engine")])
-def test_a_promotion_that_cannot_write_its_marker_changes_nothing_in_that_database(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, database: str, engine: str
-) -> None:
-    day(pipeline, 1)
-    pipeline.load(TABLE)
-    before = pipeline.dump(database, TABLE), markers(pipeline, database)
-    day(pipeline, 2)
-    with monkeypatch.context() as patch:
-        patch.setattr(f"{engine}.write_marker", killed)
-        pipeline.fail(TABLE)
-    assert (pipeline.dump(database, TABLE), markers(pipeline, database)) == before
-
-
-def test_a_promotion_whose_counts_do_not_come_out_is_rolled_back(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    day(pipeline, 1)
-    pipeline.load(TABLE)
-    lose_promotion(pipeline, monkeypatch, 2)
-    pipeline.query('DELETE FROM {bronze} WHERE "ID" = 3', TABLE)
-    before = pipeline.dump("bronze", TABLE)
-    message = pipeline.fail(TABLE)
-    assert "should open 2 and close 4" in message
-    assert pipeline.dump("bronze", TABLE) == before
 
 
 def test_a_table_is_not_healed_with_another_tables_batches(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

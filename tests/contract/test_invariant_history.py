@@ -11,7 +11,7 @@ import pytest
 from tests.contract.pipeline import Pipeline, Row
 from tests.contract.random_days import COLUMNS, KEY, RandomTable
 
-DAYS = 6
+DAYS = 5
 TABLE = "ACCT"
 MICROSECOND = timedelta(microseconds=1)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import sqlalchemy as sa
 
@@ -37,6 +38,18 @@ Load = Callable[[RunContext, Sequence[TableConfig]], list[TableResult]]
 def run_command(arguments: Arguments, *, large: bool, load: Load | None) -> int:
     """Run the command and return its exit status; every error ends as one clear line. `load` None can only list."""
     configure_logging("json" if arguments.json else "text", "INFO")
+    with _signals(_give_up) as received:
+        try:
+            return _run_explained(arguments, large=large, load=load)
+        except (KeyboardInterrupt, RuntimeError):
+            # DuckDB makes a RuntimeError of what a signal's handler raises while a statement runs.
+            if not received:
+                raise
+            LOG.error("interrupted while no table was being loaded")
+            return 128 + received[0]
+
+
+def _run_explained(arguments: Arguments, *, large: bool, load: Load | None) -> int:
     try:
         settings = load_settings(os.environ, Path.cwd())
         configure_logging("json" if arguments.json else "text", "DEBUG" if arguments.verbose else settings.log_level)
@@ -58,9 +71,6 @@ def run_command(arguments: Arguments, *, large: bool, load: Load | None) -> int:
     except (PipelineError, OSError, sa.exc.SQLAlchemyError) as error:
         LOG.error("%s", describe(error))
         return 1
-    except KeyboardInterrupt:
-        LOG.error("interrupted before any table was taken up")
-        return 128 + signal.SIGINT
 
 
 def _run(
@@ -96,7 +106,7 @@ def _load_tables(
         force=arguments.force, dry_run=arguments.dry_run, workers=min(arguments.workers or settings.workers, len(configs))
     )
     cancellation = Cancellation(target)
-    with _signals(cancellation) as received:
+    with _signals(cancellation.request) as received:
         batch = 0 if options.dry_run else _begin_batch(target, arguments)
         tracker = PipelineEventTracker(None if options.dry_run else target, batch)
         with (
@@ -161,21 +171,28 @@ def _logging_to_ops(target: Target, batch: int) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(cancellation: Cancellation) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM ask the workers to stop; the list holds what was received. Once one came, more change nothing."""
+def _signals(respond: Callable[[], None]) -> Iterator[list[int]]:
+    """`respond` to SIGINT and SIGTERM; the list holds what was received. Once one came, more change nothing after the block."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
         received.append(number)
-        cancellation.request()
+        respond()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_IGN if received else handler)
+            if received:
+                signal.signal(number, signal.SIG_IGN)
+            elif signal.getsignal(number) is stop:
+                signal.signal(number, handler)
+
+
+def _give_up() -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _list_tables(configs: Sequence[TableConfig], settings: Settings, output: Output, *, large: bool) -> None:

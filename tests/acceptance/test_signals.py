@@ -119,12 +119,15 @@ def test_a_first_load_is_interrupted_in_each_step_and_then_ends_right(folder: Pa
     assert ops(warehouse, closed) == [(deleted, changed + deleted)]
 
 
-def test_ctrl_c_while_the_samples_are_generated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_the_samples_are_generated(tmp_path: Path, number: int) -> None:
     sources = tmp_path / "udm_data" / "sources"
     with running(tmp_path) as command:
+        # DNA is the largest: most of the time DuckDB is at work on a statement.
         wait_until(lambda: any(sources.glob(".DNA*")), command.ended)
-        command.process.send_signal(signal.SIGINT)
+        command.process.send_signal(number)
         outcome = command.finish()
-    assert outcome.status == 128 + signal.SIGINT
+    assert outcome.status == 128 + number
     assert "Traceback" not in outcome.text
+    outcome.line("ERROR", "interrupted")
     assert [file.name for file in sources.iterdir() if file.name.startswith(".")] == []

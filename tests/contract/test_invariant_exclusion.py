@@ -40,7 +40,7 @@ def test_7_the_second_of_two_runs_on_one_table_is_skipped_and_touches_nothing(pi
 
 
 def test_7_a_held_table_is_skipped_under_any_spelling_with_its_staging_left_alone(pipeline: Pipeline) -> None:
-    history = play(pipeline)
+    history = play(pipeline, days=DAYS[1:2])
     make_staging(pipeline, "_staging_ACCT_1")
     pipeline.source.table(TABLE, COLUMNS, DAYS[0])
     with hold_table(pipeline.target, TableConfig(source="dna", table="acct")):

@@ -45,8 +45,9 @@ def _interrupt(folder: Path, at: str, *signals: int) -> Outcome:
         outcome = command.finish()
     assert time.monotonic() - sent < _SOON
     assert outcome.status == 128 + signals[0], outcome.text
-    assert "Traceback" not in outcome.text
-    assert "Exception" not in outcome.text, "an interrupted statement is no error of its own"
+    # An interrupted statement is no error of its own.
+    assert "Traceback" not in outcome.text, outcome.text
+    assert "Exception" not in outcome.text, outcome.text
     outcome.line("ERROR", "ERP.BIG", "interrupted")
     # The table after it was not begun, the rows on disk are gone.
     assert outcome.summary["ERP.SMALL"]["status"] == "FAILED"
@@ -88,10 +89,10 @@ def test_a_first_load_is_interrupted_in_each_step_and_then_ends_right(folder: Pa
     warehouse, source = folder / "warehouse", folder / "erp.duckdb"
     steps = (("EXTRACT", (signal.SIGINT,)), ("BCP_LOAD", (signal.SIGTERM,)), ("CDC_PROMOTION", (signal.SIGINT,) * 100))
     for at, signals in steps:
-        _interrupt(folder, at, *signals)
-        # All or nothing; before its promotion nothing.
-        assert _rows(warehouse, "stage.ERP.BIG_cdc") in ({0, _ROWS} if at == "CDC_PROMOTION" else {0})
-        assert _rows(warehouse, "bronze.ERP.BIG_scd2_python") == 0
+        outcome = _interrupt(folder, at, *signals)
+        # All or nothing; before its promotion nothing. A slow machine may have come further when the signal arrives.
+        for layer, step in (("stage.ERP.BIG_cdc", "CDC_PROMOTION"), ("bronze.ERP.BIG_scd2_python", "SCD2_PROMOTION")):
+            assert _rows(warehouse, layer) in ({0, _ROWS} if f"ERP.BIG: {step}" in outcome.text else {0}), outcome.text
     # A process that has come to a halt still holds the target.
     with running(folder, "-v") as halted:
         halted.wait_for("ERP.BIG: EXTRACT")

@@ -37,6 +37,19 @@ if TYPE_CHECKING:
 _HOLDER = re.compile(r"held in (.+?)(?: by user \S+)?\. ")
 
 
+class _Connection(ConnectionWrapper):
+    """A cursor as SQLAlchemy wants it. A rollback that is interrupted is no error: closing the cursor completes it."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(cursor)
+        self._cursor = cursor
+
+    def rollback(self) -> None:
+        """Roll back, now or on closing."""
+        with suppress(duckdb.InterruptException):
+            self._cursor.rollback()
+
+
 class DuckDBTarget(Target):
     """Three attached DuckDB files behind one in-memory root connection; every connection is a cursor of it."""
 
@@ -59,10 +72,10 @@ class DuckDBTarget(Target):
         cursor = self._root.cursor()
         with self._mutex:
             self._cursors.add(cursor)
-        return ConnectionWrapper(cursor)  # type: ignore[return-value]
+        return _Connection(cursor)  # type: ignore[return-value]
 
     def _quiet(self) -> DBAPIConnection:
-        return ConnectionWrapper(self._root.cursor())  # type: ignore[return-value]
+        return _Connection(self._root.cursor())  # type: ignore[return-value]
 
     def schema(self, database: str, schema: str) -> str:
         """DuckDB's `database.schema`."""

@@ -30,8 +30,9 @@ class Cancellation:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._event = threading.Event()
-        self._mutex = threading.RLock()  # a second signal may come while the first one's handler holds it
+        # Not a threading.Event: its lock is not reentrant, and a second signal may come while the first one's handler holds it.
+        self._requested = False
+        self._mutex = threading.RLock()
         self._extractors: set[Extractor] = set()
 
     @contextmanager
@@ -47,7 +48,7 @@ class Cancellation:
 
     def request(self) -> None:
         """Ask every worker to stop now."""
-        self._event.set()
+        self._requested = True
         self._target.interrupt()
         with self._mutex:
             for extractor in self._extractors:
@@ -56,11 +57,11 @@ class Cancellation:
     @property
     def requested(self) -> bool:
         """Whether the run is to stop."""
-        return self._event.is_set()
+        return self._requested
 
     def check(self) -> None:
         """Raise Interrupted where a stop was requested."""
-        if self._event.is_set():
+        if self._requested:
             raise _interrupted()
 
     @contextmanager

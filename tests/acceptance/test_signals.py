@@ -87,7 +87,7 @@ def _rows(warehouse: Path, table: str) -> int:
 
 def test_a_first_load_is_interrupted_in_each_step_and_then_ends_right(folder: Path) -> None:
     warehouse, source = folder / "warehouse", folder / "erp.duckdb"
-    steps = (("EXTRACT", (signal.SIGINT,)), ("BCP_LOAD", (signal.SIGTERM,)), ("CDC_PROMOTION", (signal.SIGINT,) * 100))
+    steps = (("EXTRACT", (signal.SIGINT,) * 100), ("BCP_LOAD", (signal.SIGTERM,)), ("CDC_PROMOTION", (signal.SIGINT,) * 100))
     for at, signals in steps:
         outcome = _interrupt(folder, at, *signals)
         # All or nothing; before its promotion nothing. A slow machine may have come further when the signal arrives.

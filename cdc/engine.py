@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from cdc.current import Current, current_of
 from cdc.diff import DELETE, INSERT, UPDATE
-from connections.target import Target
+from connections.target import Session, Target
+from data_load.index_management import create_current_index
 from data_load.markers import write_marker
 from extract.udm_connectorx_extractor import read_current_hashes, read_current_rows
 from model import system_columns as sc
@@ -76,12 +77,14 @@ def delete_rows(keys: pl.Series, tables: WarehouseTable, layout_id: int) -> Iter
     )
 
 
-def run_cdc(target: Target, tables: WarehouseTable, promotion: Promotion) -> None:
+def run_cdc(target: Target, session: Session, tables: WarehouseTable, promotion: Promotion) -> None:
     """Promote the batch's staging table to Stage: close what changed, add the changes, write the marker, all or nothing."""
-    with target.engine.begin() as connection:
+    with session.begin() as connection:
         for statement in cdc_statements(target, tables, promotion):
             connection.execute(statement)
         write_marker(target, connection, target.databases.stage, tables, promotion)
+    with session.begin() as connection:
+        create_current_index(target, connection, tables.stage)
 
 
 def cdc_statements(target: Target, tables: WarehouseTable, promotion: Promotion) -> Iterator[sa.Executable]:

@@ -10,15 +10,22 @@ from connections.target import Databases, Target
 
 
 def open_target(settings: Settings) -> Target:
-    """Open the target and create in General what is missing. Drivers are imported only here.
+    """Open the target and create in General what is missing.
 
     Raises:
         TargetUnavailable: it cannot be opened.
         TargetHeld: another process holds the embedded target.
     """
-    from connections.duckdb_target import DuckDBTarget  # noqa: PLC0415
-
-    databases = Databases(stage=settings.stage_db, bronze=settings.bronze_db, general=settings.general_db)
-    target = DuckDBTarget(Path(settings.target.database or ""), databases, memory_limit=settings.duckdb_memory)
+    target = _connect(settings)
     create_missing(target)
     return target
+
+
+def _connect(settings: Settings) -> Target:
+    """The target of the URL's kind. Drivers are imported only here."""
+    databases = Databases(stage=settings.stage_db, bronze=settings.bronze_db, general=settings.general_db)
+    match settings.target.get_backend_name():
+        case _:
+            from connections.duckdb_target import DuckDBTarget  # noqa: PLC0415
+
+            return DuckDBTarget(Path(settings.target.database or ""), databases, memory_limit=settings.duckdb_memory)

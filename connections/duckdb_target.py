@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
 from connections.duckdb_types import canonical_type, cast_text, duckdb_type, travels_as_text
-from connections.target import Databases, Target
+from connections.target import Databases, Session, Target
 from model.errors import TableHeld, TargetHeld, TargetUnavailable, ValueNotExact
 from model.names import TableName
 from model.types import Column, ColumnType
@@ -123,7 +123,7 @@ class DuckDBTarget(Target):
         return instant
 
     @contextmanager
-    def lock_table(self, source: str, table: str) -> Iterator[None]:
+    def lock_table(self, source: str, table: str) -> Iterator[Session]:
         """Other processes are kept out by the file lock; this keeps out another worker of this one."""
         key = (source, table)
         with self._mutex:
@@ -131,7 +131,7 @@ class DuckDBTarget(Target):
                 raise TableHeld(f"{source}.{table} is being loaded by another worker of this run.")
             self._held.add(key)
         try:
-            yield
+            yield self.engine
         finally:
             with self._mutex:
                 self._held.discard(key)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import polars as pl
 import sqlalchemy as sa
@@ -29,6 +29,13 @@ class Databases:
     stage: str
     bronze: str
     general: str
+
+
+class Session(Protocol):
+    """What owns a table's lock. The promotions are its transactions, so that whoever loses the lock loses them too."""
+
+    def begin(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction: committed at the end of the block, rolled back when it raises."""
 
 
 class Target(ABC):
@@ -81,8 +88,8 @@ class Target(ABC):
         """The target's clock: naive UTC to the microsecond."""
 
     @abstractmethod
-    def lock_table(self, source: str, table: str) -> AbstractContextManager[None]:
-        """Hold a table against every other run.
+    def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
+        """Hold a table against every other run; the promotions belong on the session that this gives.
 
         Raises:
             TableHeld: at once, where another run holds it.
@@ -113,6 +120,23 @@ class Target(ABC):
     @abstractmethod
     def one_active_index(self, name: TableName, key: str, flag: str) -> str:
         """The statement that creates the proof of at most one active version a key, as SQL text."""
+
+    def current_index(self, name: TableName, key: str, read_back: Sequence[str], flag: str) -> str | None:
+        """The statement that creates the index over Stage's current rows, from which hashes are read back, as SQL text.
+
+        None where the target reads them as fast without one.
+        """
+        del name, key, read_back, flag
+        return None
+
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether what a statement raised may pass by itself: a deadlock, a lost connection, a time-out."""
+        del error
+        return False
+
+    def start_up_warnings(self) -> list[str]:
+        """What a run should say of this target before it begins, each with the reason."""
+        return []
 
     @abstractmethod
     def interrupt(self) -> None:

@@ -59,6 +59,8 @@ def _run_explained(arguments: Arguments, *, large: bool, load: Load | None) -> i
             settings = replace(settings, sources=prepare_samples(settings.data_folder))
         target = open_target(settings)
         try:
+            for warning in target.start_up_warnings():
+                LOG.warning("%s", warning)
             return _run(arguments, settings, target, output, large=large, load=load)
         finally:
             target.close()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from connections.target import Target
+from connections.target import Session, Target
 from data_load.index_management import create_one_active_index
 from data_load.markers import last_instant, marker_table, unpromoted
 from data_load.schema_utils import typed
@@ -21,7 +21,7 @@ LOG = logging.getLogger("udm.healing")
 _TICK = timedelta(microseconds=1)
 
 
-def heal(target: Target, config: TableConfig, batch: int) -> list[Promotion]:
+def heal(target: Target, session: Session, config: TableConfig, batch: int) -> list[Promotion]:
     """Replay, in order and with their own instants, the batches that Stage holds and Bronze does not; publish what is not.
 
     Returns the promotions replayed.
@@ -32,7 +32,7 @@ def heal(target: Target, config: TableConfig, batch: int) -> list[Promotion]:
         tables = config.warehouse_table(target, batch, stored=_shared_columns(target, tables))
     for promotion in missing:
         LOG.warning("batch %d ended between Stage and Bronze; promoting it now with its own instant", promotion.batch)
-        run_scd2(target, tables, promotion, from_stage=True)
+        run_scd2(target, session, tables, promotion, from_stage=True)
     _publish_promoted(target, tables)
     return missing
 

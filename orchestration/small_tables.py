@@ -17,6 +17,7 @@ import polars as pl
 from cdc.diff import Changes
 from cdc.duplicates import POSITION
 from cdc.engine import delete_rows, run_cdc
+from connections.target import Session
 from data_load.bcp_loader import STAGING_COLUMNS, load_staging
 from data_load.schema_utils import drop_table
 from extract.spool import Spool
@@ -65,8 +66,8 @@ def load_table(run: RunContext, config: TableConfig) -> TableResult:
             with run.tracker.track(EventType.TABLE_TOTAL) as total, run.cancellation.translated():
                 total.IsForced = run.options.force
                 run.cancellation.check()
-                with hold_table(run.target, config):
-                    result = _load(run, config)
+                with hold_table(run.target, config) as session:
+                    result = _load(run, session, config)
                 _count(total, result)
                 _raise_if_blocked(result)
         except BaseException as error:  # noqa: BLE001 - a driver's panic must not take the other tables with it
@@ -99,11 +100,11 @@ def _record(run: RunContext) -> None:
         LOG.error("events could not be written to ops and are kept: %s", describe(error))
 
 
-def _load(run: RunContext, config: TableConfig) -> TableResult:
+def _load(run: RunContext, session: Session, config: TableConfig) -> TableResult:
     run.settings.sources.get(config.source)  # a table without a source leaves the target alone
     if not run.options.dry_run:
         drop_dead_staging(run.target, config.warehouse_table(run.target, run.batch))
-        heal(run.target, config, run.batch)
+        heal(run.target, session, config, run.batch)
     with Spool(run.spool_folder, run.settings.spool_bytes) as spool:
         extracted = _extract(run, config, spool)
         changes = extracted.changes
@@ -112,7 +113,7 @@ def _load(run: RunContext, config: TableConfig) -> TableResult:
             changes = replace(changes, deleted_keys=changes.deleted_keys.clear())
         result = _result(config, extracted, changes)
         if not run.options.dry_run:
-            _promote(run, extracted, changes, spool)
+            _promote(run, session, extracted, changes, spool)
     if blocked:
         message = (
             f"{extracted.changes.deleted:,} of {extracted.active:,} active keys are missing from the extract; these "
@@ -137,17 +138,17 @@ def _extract(run: RunContext, config: TableConfig, spool: Spool) -> Extracted:
     return extracted
 
 
-def _promote(run: RunContext, extracted: Extracted, changes: Changes, spool: Spool) -> None:
+def _promote(run: RunContext, session: Session, extracted: Extracted, changes: Changes, spool: Spool) -> None:
     target, tables = run.target, extracted.tables
     apply_evolution(target, tables, extracted.plans)
     sync_columns(target, tables.source, tables.table, tables.columns, tables.keys)
     record_quarantine(target, run.settings, tables, run.batch, extracted.quarantined, changes.quarantined)
     if not changes.is_empty:
-        _load_and_promote(run, extracted, changes, spool)
+        _load_and_promote(run, session, extracted, changes, spool)
     publish(target, tables, run.batch, extracted.instant)
 
 
-def _load_and_promote(run: RunContext, extracted: Extracted, changes: Changes, spool: Spool) -> None:
+def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, changes: Changes, spool: Spool) -> None:
     target, tables = run.target, extracted.tables
     promotion = Promotion(
         batch=run.batch,
@@ -161,7 +162,7 @@ def _load_and_promote(run: RunContext, extracted: Extracted, changes: Changes, s
         event.RowsInserted = load_staging(target, tables, extracted.layouts.layout, _staged(extracted, changes, spool), rows)
     for step, promote in ((EventType.CDC_PROMOTION, run_cdc), (EventType.SCD2_PROMOTION, run_scd2)):
         with _step(run, step) as event:
-            promote(target, tables, promotion)
+            promote(target, session, tables, promotion)
             event.RowsInserted, event.RowsUpdated = promotion.inserted, promotion.updated
             event.RowsDeleted = promotion.deleted
     with _step(run, EventType.CLEANUP), target.engine.begin() as connection:

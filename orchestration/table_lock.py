@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from connections.target import Target
+from connections.target import Session, Target
 from orchestration.table_config import TableConfig
 
 
 @contextmanager
-def hold_table(target: Target, config: TableConfig) -> Iterator[None]:
-    """Hold a table against every other run.
+def hold_table(target: Target, config: TableConfig) -> Iterator[Session]:
+    """Hold a table against every other run; gives the session that its promotions belong on.
 
     Raises:
         TableHeld: at once, where another run holds it; the table is then SKIPPED.
     """
     # Names compare without case, as SQL Server's do.
-    with target.lock_table(config.source.casefold(), config.table.casefold()):
-        yield
+    with target.lock_table(config.source.casefold(), config.table.casefold()) as session:
+        yield session

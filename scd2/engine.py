@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connections.target import Target
+from connections.target import Session, Target
 from data_load.index_management import create_one_active_index
 from data_load.markers import write_marker
 from model import system_columns as sc
@@ -22,20 +22,22 @@ from model.warehouse import Promotion, WarehouseTable
 _OPERATION = sc.CDC_OPERATION
 
 
-def run_scd2(target: Target, tables: WarehouseTable, promotion: Promotion, *, from_stage: bool = False) -> None:
+def run_scd2(
+    target: Target, session: Session, tables: WarehouseTable, promotion: Promotion, *, from_stage: bool = False
+) -> None:
     """Promote a batch's changes to Bronze, from its staging table or, when healing, from its rows in Stage.
 
     Raises:
         IntegrityError: the versions that came out are not those that the batch announces; nothing is committed.
     """
-    with target.engine.begin() as connection:
+    with session.begin() as connection:
         bronze = target.table(tables.bronze, (sc.SCD2_KEY,))
         first = connection.execute(sa.select(bronze.c[sc.SCD2_KEY]).limit(1)).first() is None
         for statement in scd2_statements(target, tables, promotion, from_stage=from_stage, first=first):
             connection.execute(statement)
         _check(target, connection, tables, promotion)
         write_marker(target, connection, target.databases.bronze, tables, promotion)
-    with target.engine.begin() as connection:
+    with session.begin() as connection:
         create_one_active_index(target, connection, tables.bronze)
 
 

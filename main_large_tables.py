@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from orchestration.arguments import parse_arguments
-from orchestration.command import run_command
-from orchestration.large_tables import run_large_tables
+from orchestration.process import leave, tune
 
 if __name__ == "__main__":
+    tune()
+    from orchestration.arguments import parse_arguments
+    from orchestration.command import run_command
+    from orchestration.large_tables import run_large_tables
+
     arguments = parse_arguments("main_large_tables.py", "Load large tables day by day.", sys.argv[1:])
-    sys.exit(run_command(arguments, large=True, load=run_large_tables))
+    leave(run_command(arguments, large=True, load=run_large_tables))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from orchestration.arguments import parse_arguments
-from orchestration.command import run_command
-from orchestration.small_tables import run_small_tables
+from orchestration.process import leave, tune
 
 if __name__ == "__main__":
+    tune()
+    from orchestration.arguments import parse_arguments
+    from orchestration.command import run_command
+    from orchestration.small_tables import run_small_tables
+
     arguments = parse_arguments("main_small_tables.py", "Load small tables in full into Stage and Bronze.", sys.argv[1:])
-    sys.exit(run_command(arguments, large=False, load=run_small_tables))
+    leave(run_command(arguments, large=False, load=run_small_tables))

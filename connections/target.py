@@ -118,8 +118,11 @@ class Target(ABC):
         """The expression that numbers new Bronze rows, or None where the column numbers itself."""
 
     @abstractmethod
-    def one_active_index(self, name: TableName, key: str, flag: str) -> str:
-        """The statement that creates the proof of at most one active version a key, as SQL text."""
+    def one_active_index(self, name: TableName, key: str, flag: str) -> str | None:
+        """The statement that creates the unique index which proves at most one active version a key, as SQL text.
+
+        None where the target has none that is worth its cost: the promotion then proves it before it commits.
+        """
 
     def current_index(self, name: TableName, key: str, read_back: Sequence[str], flag: str) -> str | None:
         """The statement that creates the index over Stage's current rows, from which hashes are read back, as SQL text.

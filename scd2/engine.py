@@ -36,6 +36,8 @@ def run_scd2(
         for statement in scd2_statements(target, tables, promotion, from_stage=from_stage, first=first):
             connection.execute(statement)
         _check(target, connection, tables, promotion)
+        if target.one_active_index(tables.bronze, sc.KEY_HASH, sc.ACTIVE) is None:
+            _prove_one_active(target, connection, tables, promotion)
         write_marker(target, connection, target.databases.bronze, tables, promotion)
     with session.begin() as connection:
         create_one_active_index(target, connection, tables.bronze)
@@ -110,7 +112,7 @@ def _first_version() -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
 def _next_version(bronze: sa.TableClause, changes: sa.FromClause) -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
     """Operation and flag: an update waits for its predecessor to be closed; an insert that Bronze knows came back.
 
-    Stage says which is which. Where Bronze should disagree the one-active index or `_check` stops the transaction.
+    Stage says which is which. Where Bronze should disagree the proof of one active version or `_check` stops the transaction.
     """
     before = bronze.alias("before")
     known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH])
@@ -143,5 +145,25 @@ def _check(target: Target, connection: sa.Connection, tables: WarehouseTable, pr
         raise IntegrityError(
             f"{tables}: batch {promotion.batch} should open {wanted[0]} and close {wanted[1]} versions in {tables.bronze}, "
             f"but opened {found[0]} and closed {found[1]}.",
+            remedy="Nothing was promoted to Bronze. Stage and Bronze disagree: run a reconciliation.",
+        )
+
+
+def _prove_one_active(target: Target, connection: sa.Connection, tables: WarehouseTable, promotion: Promotion) -> None:
+    """Where no index does it: no key that this batch gave a version has another active one."""
+    bronze = target.table(tables.bronze, (sc.KEY_HASH, sc.BATCH_ID, sc.ACTIVE))
+    opened, active = bronze.alias("opened"), bronze.alias("active")
+    batch = sa.literal(promotion.batch, sa.BigInteger)
+    keys = sa.select(opened.c[sc.KEY_HASH]).where(opened.c[sc.BATCH_ID] == batch, opened.c[sc.ACTIVE] == sa.true())
+    several = (
+        sa.select(active.c[sc.KEY_HASH])
+        .where(active.c[sc.ACTIVE] == sa.true(), active.c[sc.KEY_HASH].in_(keys))
+        .group_by(active.c[sc.KEY_HASH])
+        .having(sa.func.count() > 1)
+    )
+    found = connection.execute(sa.select(sa.func.count()).select_from(several.subquery("several"))).scalar_one()
+    if found:
+        raise IntegrityError(
+            f"{tables}: batch {promotion.batch} would leave {found} keys with more than one active version in {tables.bronze}.",
             remedy="Nothing was promoted to Bronze. Stage and Bronze disagree: run a reconciliation.",
         )

@@ -71,10 +71,6 @@ _RULES = {
               FROM bronze.{schema}.{table}_scd2_python WINDOW w AS (PARTITION BY _key_hash ORDER BY UdmEffectiveDateTime))
         WHERE (earlier IS NULL AND UdmScd2Operation NOT IN ('I', 'D')) OR (UdmActiveFlag AND UdmScd2Operation = 'D')
             OR (later IS NULL AND NOT UdmActiveFlag AND UdmScd2Operation <> 'D')""",
-    "no unique index proves that there is one active version a key": """
-        SELECT 1 WHERE EXISTS (FROM bronze.{schema}.{table}_scd2_python) AND NOT EXISTS (
-            FROM duckdb_indexes() WHERE database_name = 'bronze' AND schema_name = '{schema}'
-            AND table_name = '{table}_scd2_python' AND is_unique)""",
     "a surrogate key occurs twice": """
         SELECT _scd2_key FROM bronze.{schema}.{table}_scd2_python GROUP BY ALL HAVING count(*) > 1""",
     "Stage and Bronze tell another story of when a version began": """

@@ -105,7 +105,6 @@ def test_a_restored_bronze_gets_back_the_columns_that_came_since_with_their_valu
     pipeline.load(TABLE)
     expected = pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE)
     for statement in (
-        'DROP INDEX "UDM_Bronze"."DNA"."ux_ACCT_scd2_python_one_active"',
         'DELETE FROM {bronze} WHERE "_batch_id" = 2',
         'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = true, "_end_batch_id" = NULL',
         'ALTER TABLE {bronze} DROP COLUMN "SINCE"',

@@ -22,7 +22,7 @@ from benchmarks.measure import import_seconds, in_child
 from benchmarks.report import Run, as_json, render, summarise
 from benchmarks.rounds import DAYS, Sources, run_repeat
 from benchmarks.source_table import write_source
-from benchmarks.udm import MODULE, NAME, udm, udm_environment
+from benchmarks.udm import IMPORTED, NAME, udm, udm_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,7 +125,7 @@ def measure_imports(options: argparse.Namespace, work: Path) -> dict[str, float 
     seconds: dict[str, float | None] = {}
     if not options.without_udm:
         environment = udm_environment(work / "source.duckdb", work / NAME)
-        seconds[NAME] = import_seconds(sys.executable, MODULE, environment=environment, folder=work)
+        seconds[NAME] = import_seconds(sys.executable, IMPORTED, environment=environment, folder=work)
     if options.peers:
         python, environment = options.peer_python, clean_environment()
         seconds["dlt"] = import_seconds(python, PEER_MODULES, environment=environment, folder=work)

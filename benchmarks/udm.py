@@ -14,6 +14,7 @@ from benchmarks.source_table import SCHEMA, TABLE, Expected
 
 NAME = "udm"
 MODULE = "main_small_tables"
+IMPORTED = "orchestration.arguments, orchestration.command, orchestration.small_tables"
 SOURCE = "BENCH"
 _REPOSITORY = BENCHMARKS.parent
 _DATABASES = {"STAGE_DB": "UDM_Stage", "BRONZE_DB": "UDM_Bronze", "GENERAL_DB": "General"}

@@ -114,8 +114,8 @@ class Target(ABC):
         """Bytes as they stand in SQL text."""
 
     @abstractmethod
-    def surrogate_key(self, bronze: sa.FromClause) -> sa.ColumnElement[int] | None:
-        """The expression that numbers new Bronze rows, or None where the column numbers itself."""
+    def row_number(self, names: Sequence[str]) -> sa.ColumnElement[int] | None:
+        """The expression that numbers a table's rows from 1, given its columns, or None where `_scd2_key` numbers itself."""
 
     @abstractmethod
     def one_active_index(self, name: TableName, key: str, flag: str) -> str | None:

@@ -56,7 +56,7 @@ def scd2_statements(
     batch = sa.literal(promotion.batch, sa.BigInteger)
     is_active = bronze.c[sc.ACTIVE] == sa.true()
     if promotion.inserted or promotion.updated:
-        yield _insert_versions(target, tables, bronze, changes, instant, batch, first=first)
+        yield _insert_versions(tables, bronze, changes, instant, batch, first=first)
     if promotion.updated or promotion.deleted:
         deleted = changes.c[_OPERATION] == sa.literal_column("'D'")
         yield (
@@ -77,7 +77,6 @@ def scd2_statements(
 
 
 def _insert_versions(
-    target: Target,
     tables: WarehouseTable,
     bronze: sa.TableClause,
     changes: sa.FromClause,
@@ -98,9 +97,9 @@ def _insert_versions(
         sc.SCD2_OPERATION: operation,
         sc.BATCH_ID: batch,
     }
-    surrogate = target.surrogate_key(bronze)
-    if surrogate is not None:
-        values = {sc.SCD2_KEY: surrogate, **values}
+    if sc.POSITION in changes.c:
+        greatest = sa.select(sa.func.coalesce(sa.func.max(bronze.c[sc.SCD2_KEY]), 0)).scalar_subquery()
+        values = {sc.SCD2_KEY: greatest + changes.c[sc.POSITION], **values}
     rows = sa.select(*values.values()).where(changes.c[_OPERATION] != sa.literal_column("'D'"))
     return sa.insert(bronze).from_select([bronze.c[name] for name in values], rows)
 
@@ -124,14 +123,23 @@ def _next_version(bronze: sa.TableClause, changes: sa.FromClause) -> tuple[sa.Co
 def _staged(target: Target, tables: WarehouseTable) -> sa.FromClause:
     staging = target.table(tables.staging, (*tables.names, *sc.STAGING_SYSTEM))
     columns = [staging.c[name] for name in (*tables.names, sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT)]
-    return sa.select(*columns, staging.c[sc.CDC_OPERATION].label(_OPERATION)).subquery("changes")
+    operation = staging.c[sc.CDC_OPERATION].label(_OPERATION)
+    number = target.row_number(tables.names)
+    return sa.select(*columns, operation, *_labelled(number)).subquery("changes")
 
 
 def _staged_in_stage(target: Target, tables: WarehouseTable, promotion: Promotion) -> sa.FromClause:
     stage = target.table(tables.stage, (*tables.stored_names, *sc.STAGE_SYSTEM))
     columns = [stage.c[name] for name in (*tables.stored_names, sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT)]
-    rows = sa.select(*columns, stage.c[sc.CDC_OPERATION].label(_OPERATION))
+    operation = stage.c[sc.CDC_OPERATION].label(_OPERATION)
+    numbered = target.row_number(tables.names) is not None
+    # Stage's rows are numbered over all its batches: the batch's own are counted, as they were in its staging table.
+    rows = sa.select(*columns, operation, *_labelled(sa.func.row_number().over() if numbered else None))
     return rows.where(stage.c[sc.CDC_BATCH_ID] == sa.literal(promotion.batch, sa.BigInteger)).subquery("changes")
+
+
+def _labelled(number: sa.ColumnElement[int] | None) -> list[sa.ColumnElement[int]]:
+    return [] if number is None else [number.label(sc.POSITION)]
 
 
 def _check(target: Target, connection: sa.Connection, tables: WarehouseTable, promotion: Promotion) -> None:

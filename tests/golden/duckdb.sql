@@ -23,17 +23,17 @@ INSERT INTO "UDM_Stage"."DNA"."ACCT_cdc" ("ACCTNBR", "Order", _key_hash, _row_ha
 -- SCD2 promotion: staging to Bronze
 
 INSERT INTO "UDM_Bronze"."DNA"."ACCT_scd2_python" (_scd2_key, "ACCTNBR", "Order", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
- SELECT row_number() OVER () + (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
- FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") AS anon_1, changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
+ SELECT (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
+ FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") + changes._position AS anon_1, changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python" AS before
  WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
- FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation
+ FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation, rowid + 1 AS _position
  FROM "UDM_Stage"."DNA"."_staging_ACCT_7") AS changes
  WHERE changes._cdc_operation != 'D';
 
 UPDATE "UDM_Bronze"."DNA"."ACCT_scd2_python"
  SET "UdmEndDateTime"=:UdmEndDateTime, "UdmActiveFlag"=false, "UdmScd2Operation"=CASE WHEN (changes._cdc_operation = 'D') THEN 'D' ELSE "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmScd2Operation" END, _end_batch_id=:_end_batch_id
- FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation
+ FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation, rowid + 1 AS _position
  FROM "UDM_Stage"."DNA"."_staging_ACCT_7") AS changes
  WHERE "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmActiveFlag" = true
  AND "UDM_Bronze"."DNA"."ACCT_scd2_python"._key_hash = changes._key_hash
@@ -48,27 +48,27 @@ UPDATE "UDM_Bronze"."DNA"."ACCT_scd2_python"
 -- SCD2 promotion of a first load
 
 INSERT INTO "UDM_Bronze"."DNA"."ACCT_scd2_python" (_scd2_key, "ACCTNBR", "Order", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
- SELECT row_number() OVER () + (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
- FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") AS anon_1, changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, true AS anon_3, 'I', :param_2 AS anon_4
- FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation
+ SELECT (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
+ FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") + changes._position AS anon_1, changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, true AS anon_3, 'I', :param_2 AS anon_4
+ FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation, rowid + 1 AS _position
  FROM "UDM_Stage"."DNA"."_staging_ACCT_7") AS changes
  WHERE changes._cdc_operation != 'D';
 
 -- SCD2 promotion when healing: Stage to Bronze
 
 INSERT INTO "UDM_Bronze"."DNA"."ACCT_scd2_python" (_scd2_key, "ACCTNBR", "Order", "VANISHED", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
- SELECT row_number() OVER () + (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
- FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") AS anon_1, changes."ACCTNBR", changes."Order", changes."VANISHED", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
+ SELECT (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
+ FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") + changes._position AS anon_1, changes."ACCTNBR", changes."Order", changes."VANISHED", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python" AS before
  WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
- FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage"."DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage"."DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation
+ FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage"."DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage"."DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation, row_number() OVER () AS _position
  FROM "UDM_Stage"."DNA"."ACCT_cdc"
  WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_batch_id = :param_3) AS changes
  WHERE changes._cdc_operation != 'D';
 
 UPDATE "UDM_Bronze"."DNA"."ACCT_scd2_python"
  SET "UdmEndDateTime"=:UdmEndDateTime, "UdmActiveFlag"=false, "UdmScd2Operation"=CASE WHEN (changes._cdc_operation = 'D') THEN 'D' ELSE "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmScd2Operation" END, _end_batch_id=:_end_batch_id
- FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage"."DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage"."DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation
+ FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage"."DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage"."DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation, row_number() OVER () AS _position
  FROM "UDM_Stage"."DNA"."ACCT_cdc"
  WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_batch_id = :param_1) AS changes
  WHERE "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmActiveFlag" = true

@@ -28,7 +28,7 @@ DIALECTS: dict[str, Dialect] = {
     "mssql": MSDialect_pyodbc(paramstyle="named"),  # type: ignore[no-untyped-call]
 }
 # SQL Server reads the dotted schema as database and owner, PostgreSQL as one name; both number Bronze rows themselves.
-SERVER = {"schema": lambda _, database, schema: f"{database}.{schema}", "surrogate_key": lambda *_: None}
+SERVER = {"schema": lambda _, database, schema: f"{database}.{schema}", "row_number": lambda *_: None}
 TABLES = WarehouseTable(
     source="DNA",
     table="ACCT",

@@ -3,7 +3,7 @@
 Per repeat every contender starts with an empty target and loads the same three days, in turns, each load as
 a fresh process: the first load, the unchanged source, and the source with 1 % of its rows updated, 0.1 %
 inserted and 0.1 % deleted. After each load the history is counted, so that a time stands only for work that
-was done.
+was done. ``--target`` measures a server instead of DuckDB, ``--columns`` a wider table.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from benchmarks.contenders import FLOOR, PEER_MODULES, PEERS, Contender, clean_e
 from benchmarks.measure import import_seconds, in_child
 from benchmarks.report import Run, as_json, render, summarise
 from benchmarks.rounds import DAYS, Sources, run_repeat
-from benchmarks.source_table import write_source
+from benchmarks.source_table import COLUMNS, write_source
 from benchmarks.udm import IMPORTED, NAME, udm, udm_environment
 
 
@@ -29,14 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the table; 1 where a run failed or left a wrong history, else 0."""
     options = parse(arguments)
     with work_folder(options.keep) as work:
-        sources = generate(work, options.rows)
+        sources = generate(work, options.rows, options.columns)
         imports = measure_imports(options, work)
         runs: list[Run] = []
         for repeat in range(options.repeat):
-            contenders = line_up(options, sources.path, work)
+            contenders = line_up(options, sources.path, work, repeat)
             runs.extend(run_repeat(repeat, contenders, sources, options.days))
     lines = summarise(runs, NAME)
-    print(render(f"{options.rows:,} rows x 17 columns, {options.repeat} paired runs.", lines, imports))
+    print(render(f"{options.rows:,} rows x {options.columns} columns, {options.repeat} paired runs.", lines, imports))
     if options.json:
         kept = as_json(options.rows, runs, lines, imports)
         options.json.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
@@ -50,6 +51,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line, checked: ``peers`` is empty where there is no interpreter for them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.small_tables")
     parser.add_argument("--rows", type=_positive, default=1_000_000, help="rows of the source (%(default)s)")
+    parser.add_argument("--columns", type=_wide, default=COLUMNS, help="columns of the source (%(default)s)")
+    parser.add_argument("--target", metavar="URL", help="load into this server, not into DuckDB (see UDM_TARGET in .env.example)")
     parser.add_argument("--days", type=_some_of(DAYS), default=DAYS, help="those to show (all)")
     parser.add_argument("--repeat", type=_positive, default=3, help="paired runs (%(default)s)")
     parser.add_argument("--peer-python", help="an interpreter with dlt, duckdb and pyarrow")
@@ -72,6 +75,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _wide(text: str) -> int:
+    number = int(text)
+    if number < COLUMNS:
+        raise argparse.ArgumentTypeError(f"must be at least {COLUMNS}")
     return number
 
 
@@ -98,24 +108,25 @@ def work_folder(keep: Path | None) -> Iterator[Path]:
         yield Path(folder).resolve()
 
 
-def generate(work: Path, rows: int) -> Sources:
+def generate(work: Path, rows: int, columns: int = COLUMNS) -> Sources:
     """The source's two states as files in ``work``; those that a kept folder has already are taken."""
     files = []
     for state in ("before", "after"):
-        path = work / f"source_{rows}_{state}.duckdb"
+        path = work / f"source_{rows}{f'x{columns}' if columns > COLUMNS else ''}_{state}.duckdb"
         if not path.exists():
             print(f"Generating {path.name} ...", file=sys.stderr)
             unfinished = path.with_suffix(".unfinished")
             unfinished.unlink(missing_ok=True)
-            in_child(write_source, unfinished, rows, changed=state == "after")
+            in_child(write_source, unfinished, rows, changed=state == "after", columns=columns)
             unfinished.replace(path)
         files.append(path)
     return Sources(rows=rows, before=files[0], after=files[1], path=work / "source.duckdb")
 
 
-def line_up(options: argparse.Namespace, source: Path, work: Path) -> list[Contender]:
+def line_up(options: argparse.Namespace, source: Path, work: Path, repeat: int) -> list[Contender]:
     """Everybody who takes part, in the order of their turns: first the floor, which warms the file cache."""
-    ours = [] if options.without_udm else [udm(sys.executable, source, work / NAME)]
+    suffix = f"_{int(time.time())}_{repeat}" if options.target else ""
+    ours = [] if options.without_udm else [udm(sys.executable, source, work / NAME, target=options.target, suffix=suffix)]
     peers = [peer(name, options.peer_python, source, work / name) for name in options.peers]
     return [floor(sys.executable, source, work / FLOOR), *ours, *peers]
 

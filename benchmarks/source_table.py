@@ -1,4 +1,4 @@
-"""The table that is loaded: ``bench.WIDE``, 17 mixed columns, and its state one business day later.
+"""The table that is loaded: ``bench.WIDE``, 17 mixed columns or more, and its state one business day later.
 
 Every value is a function of the row's number, so two machines (and two days) get the same rows without a
 random seed. The second state is generated as a whole by the same statement rather than by UPDATE and DELETE
@@ -16,6 +16,10 @@ import duckdb
 SCHEMA = "bench"
 TABLE = "WIDE"
 
+COLUMNS = 17
+_FURTHER = ("INTEGER", "DECIMAL(18,2)", "VARCHAR", "DATE")
+"""The types of further columns, in turn."""
+
 UPDATED_EVERY = 100
 """One row in a hundred is updated, spread evenly: no row group of the source is left alone."""
 MOVED_EVERY = 1_000
@@ -28,7 +32,7 @@ _DELETED = f"i % {MOVED_EVERY} = 7"
 _COLUMNS = """
     ID BIGINT PRIMARY KEY, ACCTNBR VARCHAR, BRANCH INTEGER, STATUS SMALLINT, BALANCE DECIMAL(18,2),
     RATE DECIMAL(9,4), SCORE DOUBLE, OPENED DATE, UPDATED TIMESTAMP, ACTIVE BOOLEAN, NAME VARCHAR,
-    ADDRESS VARCHAR, CODE VARCHAR, OFFICER INTEGER, REF VARCHAR, CLOSED DATE, NOTE VARCHAR
+    ADDRESS VARCHAR, CODE VARCHAR, OFFICER INTEGER, REF VARCHAR, CLOSED DATE, NOTE VARCHAR{further}
 """
 
 _ROWS = """
@@ -46,7 +50,7 @@ _ROWS = """
       CASE WHEN hash(i + 13) % 3 = 0 THEN NULL ELSE (hash(i + 13) % 100000)::INTEGER END,
       md5(i::VARCHAR),
       CASE WHEN hash(i + 14) % 5 = 0 THEN NULL ELSE DATE '2024-01-01' + (hash(i + 14) % 600)::INTEGER END,
-      repeat('x', (hash(i + 15) % 20)::INTEGER)
+      repeat('x', (hash(i + 15) % 20)::INTEGER){further}
     FROM range({end}) AS t(i)
 """
 
@@ -73,18 +77,33 @@ def _count(rows: int, every: int, residue: int) -> int:
     return (rows - residue + every - 1) // every if rows > residue else 0
 
 
-def rows_query(rows: int, *, changed: bool) -> str:
+def rows_query(rows: int, *, changed: bool, columns: int = COLUMNS) -> str:
     """SQL for the rows of one state of the source, in key order."""
+    further = "".join(f", {_further_value(number)}" for number in range(COLUMNS, columns))
     if not changed:
-        return _ROWS.format(edit="0", end=rows)
+        return _ROWS.format(edit="0", end=rows, further=further)
     edit = f"({_UPDATED} AND i < {rows})::INTEGER"
-    return _ROWS.format(edit=edit, end=rows + rows // MOVED_EVERY) + f"WHERE NOT ({_DELETED} AND i < {rows})"
+    query = _ROWS.format(edit=edit, end=rows + rows // MOVED_EVERY, further=further)
+    return query + f"WHERE NOT ({_DELETED} AND i < {rows})"
 
 
-def write_source(path: Path, rows: int, *, changed: bool) -> None:
+def _further_value(number: int) -> str:
+    value = f"(hash(i + {number}) % 10000)"
+    kind = _FURTHER[number % len(_FURTHER)]
+    match kind:
+        case "DATE":
+            return f"DATE '2000-01-01' + {value}::INTEGER"
+        case "VARCHAR":
+            return f"'Value ' || {value}"
+        case _:
+            return f"{value}::{kind}"
+
+
+def write_source(path: Path, rows: int, *, changed: bool, columns: int = COLUMNS) -> None:
     """Write one state of the source as a DuckDB file; the catalogue knows ID as the primary key."""
+    further = "".join(f", C{number + 1:03} {_FURTHER[number % len(_FURTHER)]}" for number in range(COLUMNS, columns))
     with duckdb.connect(str(path)) as connection:
         connection.execute("SET enable_progress_bar = false")  # DuckDB draws one on any standard output.
         connection.execute(f"CREATE SCHEMA {SCHEMA}")
-        connection.execute(f"CREATE TABLE {SCHEMA}.{TABLE} ({_COLUMNS})")
-        connection.execute(f"INSERT INTO {SCHEMA}.{TABLE} {rows_query(rows, changed=changed)}")
+        connection.execute(f"CREATE TABLE {SCHEMA}.{TABLE} ({_COLUMNS.format(further=further)})")
+        connection.execute(f"INSERT INTO {SCHEMA}.{TABLE} {rows_query(rows, changed=changed, columns=columns)}")

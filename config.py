@@ -6,6 +6,7 @@ section 2); half a configuration is an error.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from sources.registry import SourceRegistry, registry_from_environment
 
 DATA_FOLDER = "udm_data"
 _MIB = 1024 * 1024
+_KNOWN = ("UDM_TARGET", "UDM_TARGET_PASSWORD", "UDM_TARGET_PASSWORD_FILE", "UDM_DIGEST_KEY", "UDM_ENV_FILE", "UDM_UPDATE_GOLDEN")
+_KNOWN_PREFIXES = ("UDM_SOURCE_", "UDM_TEST_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,9 @@ class Settings:
     delete_guard_ratio: float = 0.2
     delete_guard_rows: int = 1_000
     quarantine_rows: int = 1_000
+    max_tx_rows: int = 1_000_000
+    retry_attempts: int = 3
+    retry_seconds: float = 1.0
     log_level: str = "INFO"
     digest_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
 
@@ -59,6 +65,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     from_file = _read_env_file(environment, folder)
     # An empty variable of the environment is one that is not set, as cron and containers have them.
     env = {**from_file, **{name: value for name, value in environment.items() if value or name not in from_file}}
+    _check_known(env)
     sources = registry_from_environment(env)
     target = env.get("UDM_TARGET", "").strip()
     if not target and len(sources):
@@ -87,11 +94,26 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         delete_guard_ratio=_ratio(env, "DELETE_GUARD_RATIO", 0.2),
         delete_guard_rows=_whole(env, "DELETE_GUARD_ROWS", 1_000, least=0),
         quarantine_rows=_whole(env, "QUARANTINE_ROWS", 1_000, least=0),
+        max_tx_rows=_whole(env, "MAX_TX_ROWS", 1_000_000, least=0),
+        retry_attempts=_whole(env, "RETRY_ATTEMPTS", 3),
+        retry_seconds=_ratio(env, "RETRY_SECONDS", 1.0, like="1.5"),
         log_level=_level(env),
         **({"digest_key": digest_key.encode()[:64]} if digest_key else {}),
     )
     _check_together(settings)
     return settings
+
+
+def _check_known(env: Mapping[str, str]) -> None:
+    """A misspelt UDM_TARGET would be the embedded default in silence."""
+    for name in sorted(env):
+        if not name.startswith("UDM_") or not env[name] or name in _KNOWN or name.startswith(_KNOWN_PREFIXES):
+            continue
+        known = (*_KNOWN, *(prefix + name.rpartition("_")[2] for prefix in _KNOWN_PREFIXES))
+        [near] = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        raise ConfigurationError(
+            f"{name} is set, and there is no such setting.", remedy=f"Did you mean {near}? (.env.example lists them all.)"
+        )
 
 
 def _check_together(settings: Settings) -> None:
@@ -180,7 +202,7 @@ def _size(env: Mapping[str, str], variable: str, default: str) -> str:
     return text
 
 
-def _ratio(env: Mapping[str, str], variable: str, default: float) -> float:
+def _ratio(env: Mapping[str, str], variable: str, default: float, *, like: str = "0.1 (ten per cent)") -> float:
     text = env.get(variable)
     if not text:
         return default
@@ -189,7 +211,7 @@ def _ratio(env: Mapping[str, str], variable: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0.0 <= value < float("inf"):
-        raise ConfigurationError(f"{variable} is {text!r}.", remedy="Set it to a number such as 0.1 (ten per cent).")
+        raise ConfigurationError(f"{variable} is {text!r}.", remedy=f"Set it to a number such as {like}.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Change data capture: what differs between an extract and Stage, promoted to Stage in one transaction.
+"""Change data capture: what differs between an extract and Stage, promoted to Stage in one transaction, or one a chunk.
 
 The comparison is `cdc.diff`, pure; here it is fed and its result is applied.
 """
@@ -6,6 +6,7 @@ The comparison is `cdc.diff`, pure; here it is fed and its result is applied.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import chain
 
 import polars as pl
@@ -14,10 +15,12 @@ import sqlalchemy as sa
 from cdc.current import Current, current_of
 from cdc.diff import DELETE, INSERT, UPDATE
 from connections.target import Session, Target
+from data_load.chunks import Again, once, within
 from data_load.index_management import create_current_index
-from data_load.markers import write_marker
+from data_load.markers import is_chunk_in, write_marker
 from extract.udm_connectorx_extractor import read_current_hashes, read_current_rows
 from model import system_columns as sc
+from model.chunks import WHOLE, KeyRange, Progress
 from model.conform import conform
 from model.ops import INSTANT
 from model.row_hash import HashLayout, hash_expressions
@@ -77,42 +80,68 @@ def delete_rows(keys: pl.Series, tables: WarehouseTable, layout_id: int) -> Iter
     )
 
 
-def run_cdc(target: Target, session: Session, tables: WarehouseTable, promotion: Promotion) -> None:
-    """Promote the batch's staging table to Stage: close what changed, add the changes, write the marker, all or nothing."""
+def run_cdc(
+    target: Target,
+    session: Session,
+    tables: WarehouseTable,
+    promotion: Promotion,
+    *,
+    progress: Progress = Progress(),  # noqa: B008 - frozen
+    again: Again = once,
+) -> None:
+    """Promote the batch's staging table to Stage: close what changed, add the changes, write the marker, all or nothing.
+
+    All or nothing is one transaction, or one each for the chunks that `progress` says remain; `again` runs them.
+    """
+    for keys in progress.remaining():
+        again(
+            partial(_promote, target, session, tables, promotion, keys),
+            partial(is_chunk_in, target, session, target.databases.stage, tables, promotion, keys),
+        )
+    again(partial(_index, target, session, tables), lambda: False)
+
+
+def _promote(target: Target, session: Session, tables: WarehouseTable, promotion: Promotion, keys: KeyRange) -> None:
     with session.begin() as connection:
-        for statement in cdc_statements(target, tables, promotion):
+        for statement in cdc_statements(target, tables, promotion, keys):
             connection.execute(statement)
-        write_marker(target, connection, target.databases.stage, tables, promotion)
+        write_marker(target, connection, target.databases.stage, tables, promotion, keys)
+
+
+def _index(target: Target, session: Session, tables: WarehouseTable) -> None:
     with session.begin() as connection:
         create_current_index(target, connection, tables.stage)
 
 
-def cdc_statements(target: Target, tables: WarehouseTable, promotion: Promotion) -> Iterator[sa.Executable]:
-    """The promotion's statements in their order; those that can change nothing are left out."""
+def cdc_statements(
+    target: Target, tables: WarehouseTable, promotion: Promotion, keys: KeyRange = WHOLE
+) -> Iterator[sa.Executable]:
+    """The promotion's statements in their order, of one range of keys; those that can change nothing are left out."""
     stage = target.table(tables.stage, (*tables.stored_names, *sc.STAGE_SYSTEM))
     staging = target.table(tables.staging, (*tables.names, *sc.STAGING_SYSTEM))
     instant = sa.literal(promotion.instant, INSTANT)
     batch = sa.literal(promotion.batch, sa.BigInteger)
     is_current = stage.c[sc.CDC_IS_CURRENT] == sa.true()
     same_key = stage.c[sc.KEY_HASH] == staging.c[sc.KEY_HASH]
+    in_range = within(target, staging.c[sc.KEY_HASH], keys)
     if promotion.deleted:
         last_values = [stage.c[name] for name in (*tables.stored_names, sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT)]
         events = (
             sa.select(*last_values, instant, sa.literal_column(f"'{DELETE}'"), instant, instant, sa.false(), batch)
             .select_from(stage.join(staging, same_key))
-            .where(is_current, staging.c[sc.CDC_OPERATION] == sa.literal_column(f"'{DELETE}'"))
+            .where(is_current, staging.c[sc.CDC_OPERATION] == sa.literal_column(f"'{DELETE}'"), *in_range)
         )
         yield _insert(stage, (*tables.stored_names, *sc.STAGE_SYSTEM), events)
     if promotion.updated or promotion.deleted:
         yield (
             sa.update(stage)
             .values({sc.CDC_VALID_TO: instant, sc.CDC_IS_CURRENT: sa.false()})
-            .where(is_current, same_key, staging.c[sc.CDC_OPERATION] != sa.literal_column(f"'{INSERT}'"))
+            .where(is_current, same_key, staging.c[sc.CDC_OPERATION] != sa.literal_column(f"'{INSERT}'"), *in_range)
         )
     if promotion.inserted or promotion.updated:
         values = [staging.c[name] for name in (*tables.names, sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT)]
         arrived = sa.select(*values, instant, staging.c[sc.CDC_OPERATION], instant, sa.null(), sa.true(), batch).where(
-            staging.c[sc.CDC_OPERATION].in_([sa.literal_column(f"'{INSERT}'"), sa.literal_column(f"'{UPDATE}'")])
+            staging.c[sc.CDC_OPERATION].in_([sa.literal_column(f"'{INSERT}'"), sa.literal_column(f"'{UPDATE}'")]), *in_range
         )
         yield _insert(stage, (*tables.names, *sc.STAGE_SYSTEM), arrived)
 

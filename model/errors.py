@@ -27,6 +27,10 @@ class TerminalError(PipelineError):
     """Stays until a person changes something."""
 
 
+class RetriesExhausted(TerminalError):
+    """What should have passed by itself did not, however often it was tried; the last error is the cause."""
+
+
 class ConfigurationError(TerminalError):
     """The command or the configuration is wrong; the run ends with exit status 2 and has changed nothing."""
 

@@ -168,5 +168,8 @@ PROMOTION_MARKER = sa.Table(
     sa.Column("RowsInserted", sa.BigInteger, nullable=False),
     sa.Column("RowsUpdated", sa.BigInteger, nullable=False),
     sa.Column("RowsDeleted", sa.BigInteger, nullable=False),
+    # The promotion is complete when all of its chunks are done; NULL in markers older than chunks, which are complete.
+    sa.Column("Chunks", sa.BigInteger),
+    sa.Column("ChunksDone", sa.BigInteger),
     schema=SCHEMA,
 )

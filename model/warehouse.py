@@ -52,6 +52,11 @@ class Promotion:
     updated: int
     deleted: int
 
+    @property
+    def rows(self) -> int:
+        """All rows that change."""
+        return self.inserted + self.updated + self.deleted
+
 
 def names_differing_in_case(names: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of names that a target comparing without case takes for one."""

@@ -6,19 +6,20 @@ written together.
 
 from __future__ import annotations
 
-import threading
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-import sqlalchemy as sa
-
 from connections.target import Target
 from model.errors import PipelineError, TableHeld
 from model.ops import PIPELINE_EVENT_LOG, EventType, Status
 from observability.context import current_context, step_context
+from observability.ops_rows import OpsRows
+
+_SQLALCHEMYS_LINK = re.compile(r"\s*\(Background on this error at: https://sqlalche\.me/\S+\)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,11 +44,7 @@ class PipelineEventTracker:
     """
 
     def __init__(self, target: Target | None, batch: int) -> None:
-        self._target = target
-        self._batch = batch
-        self._mutex = threading.Lock()
-        self._rows: list[dict[str, object]] = []
-        self._number = 0
+        self._rows = OpsRows(target, PIPELINE_EVENT_LOG, "EventNumber", batch)
 
     @contextmanager
     def track(self, event_type: EventType) -> Iterator[Event]:
@@ -78,7 +75,6 @@ class PipelineEventTracker:
         context = current_context()
         began = started.replace(tzinfo=None)
         row = {
-            "BatchId": self._batch,
             "SourceName": context.source,
             "TableName": context.table,
             "EventType": str(event_type),
@@ -91,27 +87,16 @@ class PipelineEventTracker:
         }
         if error is not None:
             row["Message"] = describe(error)
-        with self._mutex:
-            self._number += 1
-            self._rows.append({"EventNumber": self._number, **row})
+        self._rows.add(row)
 
     def flush(self) -> None:
         """Write what has been recorded; rows that could not be written are kept for the next flush."""
-        with self._mutex:
-            rows, self._rows = self._rows, []
-            if not rows or self._target is None:
-                return
-            try:
-                with self._target.recorder.begin() as connection:
-                    connection.execute(sa.insert(self._target.own(PIPELINE_EVENT_LOG)), rows)
-            except BaseException:
-                self._rows = rows
-                raise
+        self._rows.flush()
 
 
 def describe(error: BaseException) -> str:
-    """An error as one line for people: ours as they are, others with their kind."""
+    """An error as one line for people: ours as they are, others with their kind and without SQLAlchemy's link to its pages."""
     if isinstance(error, PipelineError):
         return str(error)
-    text = " ".join(str(error).split())
+    text = " ".join(_SQLALCHEMYS_LINK.sub("", str(error)).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import threading
 import traceback
 from datetime import UTC, datetime
-
-import sqlalchemy as sa
 
 from connections.target import Target
 from model.ops import PIPELINE_LOG
 from observability.context import current_context
+from observability.ops_rows import OpsRows
 
 _BATCHED = 200
 
@@ -23,51 +21,33 @@ class SqlServerLogHandler(logging.Handler):
 
     def __init__(self, target: Target, batch: int, level: int = logging.INFO) -> None:
         super().__init__(level)
-        self._target = target
-        self._batch = batch
-        self._rows: list[dict[str, object]] = []
-        self._number = 0
-        self._mutex = threading.Lock()
+        self._rows = OpsRows(target, PIPELINE_LOG, "LogNumber", batch)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record; every 200th writes them all."""
-        with self._mutex:
-            self._number += 1
-            self._rows.append(self._row(record))
-            full = len(self._rows) >= _BATCHED
-        if full:
+        if self._rows.add(_row(record)) >= _BATCHED:
             try:
                 self.flush()
             except Exception:  # noqa: BLE001 - logging must not stop the work; the standard way of saying so
                 self.handleError(record)
 
-    def _row(self, record: logging.LogRecord) -> dict[str, object]:
-        context = current_context()
-        return {
-            "BatchId": self._batch,
-            "LogNumber": self._number,
-            "LoggedAt": datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None),
-            "LogLevel": record.levelname,
-            "LoggerName": record.name,
-            "SourceName": context.source,
-            "TableName": context.table,
-            "EventType": context.step,
-            "Message": record.getMessage(),
-            "ExceptionText": _traceback(record),
-        }
-
     def flush(self) -> None:
         """Write what is kept; rows that could not be written are kept for the next flush."""
-        with self._mutex:
-            rows, self._rows = self._rows, []
-            if not rows:
-                return
-            try:
-                with self._target.recorder.begin() as connection:
-                    connection.execute(sa.insert(self._target.own(PIPELINE_LOG)), rows)
-            except BaseException:
-                self._rows = rows
-                raise
+        self._rows.flush()
+
+
+def _row(record: logging.LogRecord) -> dict[str, object]:
+    context = current_context()
+    return {
+        "LoggedAt": datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None),
+        "LogLevel": record.levelname,
+        "LoggerName": record.name,
+        "SourceName": context.source,
+        "TableName": context.table,
+        "EventType": context.step,
+        "Message": record.getMessage(),
+        "ExceptionText": _traceback(record),
+    }
 
 
 class JsonFormatter(logging.Formatter):

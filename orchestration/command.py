@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -21,13 +20,15 @@ from connections import open_target
 from connections.target import Target
 from extract.spool import SpoolFolder
 from model.errors import ConfigurationError, PipelineError, TargetHeld
-from model.ops import BATCH_SEQUENCE, PIPELINE_BATCH, Status
+from model.ops import Status
 from observability.event_tracker import PipelineEventTracker, describe
-from observability.log_handler import SqlServerLogHandler, configure_logging
+from observability.log_handler import configure_logging
 from orchestration.arguments import Arguments
+from orchestration.batch import begin_batch, end_batch, logging_to_ops
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.reporting import COLUMNS, Output, open_output, summary_rows
 from orchestration.results import TableResult, exit_status
+from orchestration.retry import Retry
 from orchestration.run_context import Cancellation, Options, RunContext
 from orchestration.table_config import TableConfig, TableConfigLoader, select_tables
 
@@ -108,11 +109,12 @@ def _load_tables(
         force=arguments.force, dry_run=arguments.dry_run, workers=min(arguments.workers or settings.workers, len(configs))
     )
     cancellation = Cancellation(target)
+    retry = Retry.of(settings, target, cancellation)
     with _signals(cancellation.request) as received:
-        batch = 0 if options.dry_run else _begin_batch(target, arguments)
+        batch = 0 if options.dry_run else begin_batch(retry, target, arguments)
         tracker = PipelineEventTracker(None if options.dry_run else target, batch)
         with (
-            _logging_to_ops(target, batch),
+            logging_to_ops(retry, target, batch),
             SpoolFolder(settings.spool_folder) as spool_folder,
             output.progress(len(configs)) as reporter,
         ):
@@ -127,49 +129,12 @@ def _load_tables(
                 batch=batch,
             )
             results = load(run, configs)
-            tracker.flush()
+            retry.ops("writing events to ops", tracker.flush)
         _summarise(results, target, output, options)
         status = 128 + received[0] if received else exit_status(results)
         if batch:
-            _end_batch(target, batch, status)
+            retry.ops("ending the batch", partial(end_batch, target, batch, status))
     return status
-
-
-def _begin_batch(target: Target, arguments: Arguments) -> int:
-    with target.recorder.begin() as connection:
-        batch = target.draw(connection, BATCH_SEQUENCE)
-        connection.execute(
-            sa.insert(target.own(PIPELINE_BATCH)).values(
-                BatchId=batch,
-                StartedAt=target.now(connection),
-                HostName=platform.node(),
-                ProcessId=os.getpid(),
-                Command=f"{Path(sys.argv[0]).name} --source {arguments.source or '*'} --table {arguments.table or '*'}",
-            )
-        )
-    return batch
-
-
-def _end_batch(target: Target, batch: int, status: int) -> None:
-    with target.recorder.begin() as connection:
-        ended = {"EndedAt": target.now(connection), "ExitStatus": status}
-        batches = target.own(PIPELINE_BATCH)
-        connection.execute(sa.update(batches).values(ended).where(batches.c.BatchId == batch))
-
-
-@contextmanager
-def _logging_to_ops(target: Target, batch: int) -> Iterator[None]:
-    if not batch:
-        yield
-        return
-    handler = SqlServerLogHandler(target, batch)
-    logger = logging.getLogger("udm")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.flush()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Healing and publishing: what an earlier run promoted to Stage and did not bring to Bronze is brought there first."""
+"""Healing and publishing: what an earlier run began to promote and did not bring to its end is brought there first."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from cdc.engine import run_cdc
 from connections.target import Session, Target
 from data_load.index_management import create_one_active_index
-from data_load.markers import last_instant, marker_table, unpromoted
-from data_load.schema_utils import typed
+from data_load.markers import Pending, is_complete, last_instant, marker_table, unpromoted
+from data_load.schema_utils import drop_table, typed
 from model import ops
-from model.system_columns import STAGE_SYSTEM
+from model.chunks import planned
+from model.errors import IntegrityError
+from model.system_columns import STAGE_SYSTEM, STAGING_SYSTEM
 from model.warehouse import Promotion, WarehouseTable
+from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from scd2.engine import run_scd2
 
@@ -21,20 +25,53 @@ LOG = logging.getLogger("udm.healing")
 _TICK = timedelta(microseconds=1)
 
 
-def heal(target: Target, session: Session, config: TableConfig, batch: int) -> list[Promotion]:
-    """Replay, in order and with their own instants, the batches that Stage holds and Bronze does not; publish what is not.
+def heal(run: RunContext, session: Session, config: TableConfig) -> list[Promotion]:
+    """Finish, in order and with their own instants, the batches that Stage and Bronze do not hold whole; publish what is not.
 
-    Returns the promotions replayed.
+    Returns the promotions finished.
     """
-    tables = config.warehouse_table(target, batch)
+    target, tables = run.target, config.warehouse_table(run.target, run.batch)
     missing = unpromoted(target, tables)
     if missing:
-        tables = config.warehouse_table(target, batch, stored=_shared_columns(target, tables))
-    for promotion in missing:
-        LOG.warning("batch %d ended between Stage and Bronze; promoting it now with its own instant", promotion.batch)
-        run_scd2(target, session, tables, promotion, from_stage=True)
+        tables = config.warehouse_table(target, run.batch, stored=_shared_columns(target, tables))
+    for pending in missing:
+        if not pending.stage.is_complete:
+            _resume_cdc(run, session, config, pending, tables.stored)
+        progress = pending.bronze or planned(pending.promotion.rows, run.settings.max_tx_rows)
+        LOG.warning("batch %d ended between Stage and Bronze; promoting it now with its own instant", pending.promotion.batch)
+        again = run.retry.transaction
+        run_scd2(target, session, tables, pending.promotion, from_stage=True, progress=progress, again=again)
     _publish_promoted(target, tables)
-    return missing
+    for pending in missing:
+        if not pending.stage.is_complete:
+            with target.engine.begin() as connection:
+                drop_table(target, connection, config.warehouse_table(target, pending.promotion.batch).staging)
+    return [pending.promotion for pending in missing]
+
+
+def _resume_cdc(run: RunContext, session: Session, config: TableConfig, pending: Pending, stored: tuple[str, ...]) -> None:
+    """Bring the chunks to Stage that it lacks of a batch, from the batch's own staging table.
+
+    Raises:
+        IntegrityError: that table is gone, and with it what only it held.
+    """
+    target, promotion, progress = run.target, pending.promotion, pending.stage
+    names = config.warehouse_table(target, promotion.batch)
+    with target.engine.connect() as connection:
+        held = target.columns_of(connection, names.staging)
+    if not held:
+        raise IntegrityError(
+            f"{config}: {names.stage} holds {progress.done} of {progress.chunks} chunks of batch {promotion.batch}, and "
+            f"{names.staging}, which held the others, does not exist.",
+            remedy=f"Restore it from a backup. Or give the others up, and the next extract brings them: in "
+            f"{target.databases.stage}.ops.PromotionMarker set Chunks to ChunksDone for this table and batch, and RowsInserted, "
+            "RowsUpdated and RowsDeleted to how many I, U and D rows "
+            f"{names.stage} holds with _cdc_batch_id = {promotion.batch}.",
+        )
+    LOG.warning("batch %d ended after chunk %d of %d to Stage; going on", promotion.batch, progress.done, progress.chunks)
+    columns = tuple(column for column in held if column.name not in STAGING_SYSTEM)
+    tables = config.warehouse_table(target, promotion.batch, columns, stored=stored)
+    run_cdc(target, session, tables, promotion, progress=progress, again=run.retry.transaction)
 
 
 def _shared_columns(target: Target, tables: WarehouseTable) -> tuple[str, ...]:
@@ -73,13 +110,23 @@ def publish(target: Target, tables: WarehouseTable, batch: int, instant: datetim
         )
 
 
+def is_published(target: Target, tables: WarehouseTable, batch: int) -> bool:
+    """Whether a batch of the table has been announced."""
+    published = target.own(ops.TABLE_PUBLISHED).c
+    query = sa.select(published.BatchId).where(*_of(published, tables), published.BatchId == batch)
+    with target.engine.connect() as connection:
+        return bool(connection.execute(query).all())
+
+
 def _publish_promoted(target: Target, tables: WarehouseTable) -> None:
     marker = marker_table(target, target.databases.bronze)
     published = target.own(ops.TABLE_PUBLISHED).c
     with target.engine.connect() as connection:
         done = set(connection.execute(sa.select(published.BatchId).where(*_of(published, tables))).scalars())
         rows = connection.execute(
-            sa.select(marker.c.BatchId, marker.c.Instant).where(*_of(marker.c, tables)).order_by(marker.c.Instant)
+            sa.select(marker.c.BatchId, marker.c.Instant)
+            .where(*_of(marker.c, tables), is_complete(marker))
+            .order_by(marker.c.Instant)
         ).all()
     unpublished = [(batch, instant) for batch, instant in rows if batch not in done]
     if unpublished:

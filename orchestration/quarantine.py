@@ -51,6 +51,14 @@ def digest(key_hash: bytes, settings: Settings) -> str:
     return hashlib.blake2b(key_hash, key=settings.digest_key, digest_size=16).hexdigest()
 
 
+def forget_quarantine(target: Target, tables: WarehouseTable, batch: int) -> None:
+    """Remove what an earlier attempt of this batch wrote: the table is extracted anew, and its rows are counted once."""
+    written = target.own(QUARANTINE)
+    ours = (written.c.BatchId == batch, written.c.SourceName == tables.source, written.c.TableName == tables.table)
+    with target.engine.begin() as connection:
+        connection.execute(sa.delete(written).where(*ours))
+
+
 def record_quarantine(
     target: Target, settings: Settings, tables: WarehouseTable, batch: int, quarantined: Quarantined, count: int
 ) -> None:

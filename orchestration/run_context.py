@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from config import Settings
 from connections.target import Target
-from extract.extractor import Extractor
 from extract.spool import SpoolFolder
-from model.errors import Interrupted, TableHeld
 from observability.event_tracker import PipelineEventTracker
+from orchestration.cancellation import Cancellation
 from orchestration.results import Reporter
+from orchestration.retry import Retry
+
+__all__ = ["Cancellation", "Options", "RunContext"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,65 +24,9 @@ class Options:
     workers: int = 1
 
 
-class Cancellation:
-    """The request to stop: set by a signal, seen between steps, and passed on to what is running."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        # Not a threading.Event: its lock is not reentrant, and a second signal may come while the first one's handler holds it.
-        self._requested = False
-        self._mutex = threading.RLock()
-        self._extractors: set[Extractor] = set()
-
-    @contextmanager
-    def watching(self, extractor: Extractor) -> Iterator[None]:
-        """Interrupt this extractor too, while it is in use."""
-        with self._mutex:
-            self._extractors.add(extractor)
-        try:
-            yield
-        finally:
-            with self._mutex:
-                self._extractors.discard(extractor)
-
-    def request(self) -> None:
-        """Ask every worker to stop now."""
-        self._requested = True
-        self._target.interrupt()
-        with self._mutex:
-            for extractor in self._extractors:
-                extractor.interrupt()
-
-    @property
-    def requested(self) -> bool:
-        """Whether the run is to stop."""
-        return self._requested
-
-    def check(self) -> None:
-        """Raise Interrupted where a stop was requested."""
-        if self._requested:
-            raise _interrupted()
-
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """What a statement raises because it was stopped is the interruption, in the log and in ops alike; its cause is kept."""
-        try:
-            yield
-        except BaseException as error:
-            if self.requested and not isinstance(error, Interrupted | TableHeld):
-                raise _interrupted() from error
-            raise
-
-
-def _interrupted() -> Interrupted:
-    return Interrupted(
-        "The run was interrupted; what was not finished was rolled back.", remedy="Run it again: it goes on from there."
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """One run of one command."""
+    """One run of one command. `attempt` counts, from 1, how often the table that it is used for has been started."""
 
     settings: Settings
     options: Options
@@ -93,3 +36,9 @@ class RunContext:
     cancellation: Cancellation
     spool_folder: SpoolFolder
     batch: int
+    attempt: int = 1
+
+    @property
+    def retry(self) -> Retry:
+        """How this run meets transient errors."""
+        return Retry.of(self.settings, self.target, self.cancellation)

@@ -21,15 +21,16 @@ from connections.target import Session
 from data_load.bcp_loader import STAGING_COLUMNS, load_staging
 from data_load.schema_utils import drop_table
 from extract.spool import Spool
-from model.errors import GuardBlocked, TableHeld
+from model.chunks import planned
 from model.ops import EventType, Status
 from model.warehouse import Promotion
 from observability.context import current_table, table_context
 from observability.event_tracker import Event, describe
 from orchestration.extraction import Extracted, extract_and_compare
 from orchestration.guards import check_size, deletes_blocked, read_baseline
-from orchestration.healing import heal, publish
-from orchestration.quarantine import record_quarantine
+from orchestration.healing import heal, is_published, publish
+from orchestration.outcome import count_into, deletes_withheld, failed_with, outcome, raise_if_blocked
+from orchestration.quarantine import forget_quarantine, record_quarantine
 from orchestration.results import TableResult
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
@@ -66,61 +67,69 @@ def load_table(run: RunContext, config: TableConfig) -> TableResult:
             with run.tracker.track(EventType.TABLE_TOTAL) as total, run.cancellation.translated():
                 total.IsForced = run.options.force
                 run.cancellation.check()
-                with hold_table(run.target, config) as session:
-                    result = _load(run, session, config)
-                _count(total, result)
-                _raise_if_blocked(result)
+                result = _load_held(run, config, total)
+                count_into(total, result)
+                raise_if_blocked(result)
         except BaseException as error:  # noqa: BLE001 - a driver's panic must not take the other tables with it
-            result = _failed(config, result, error)
+            result = failed_with(config, result, error)
         result = replace(result, seconds=time.perf_counter() - started)
         _record(run)
         run.reporter.table_ended(result)
     return result
 
 
-def _raise_if_blocked(result: TableResult) -> None:
-    if result.status is Status.FAILED:
-        raise GuardBlocked(result.message)
+def _load_held(run: RunContext, config: TableConfig, total: Event) -> TableResult:
+    """Load the table under its lock; what fails for a reason that may pass starts over, with a new lock."""
+    earlier: list[TableResult] = []
 
+    def attempt(number: int) -> TableResult:
+        total.Message = f"attempt {number}" if number > 1 else None
+        with hold_table(run.target, config) as session:
+            return _load(replace(run, attempt=number), session, config, earlier)
 
-def _failed(config: TableConfig, result: TableResult, error: BaseException) -> TableResult:
-    if isinstance(error, TableHeld):
-        message = str(error).removeprefix(f"{config}: ")
-        LOG.warning("%s: skipped: %s", config, message)
-        return replace(result, status=Status.SKIPPED, message=message)
-    message = describe(error).removeprefix(f"{config}: ")
-    LOG.error("%s: failed: %s", config, message, exc_info=(type(error), error, error.__traceback__))
-    return replace(result, status=Status.FAILED, message=message)
+    return run.retry.table(attempt)
 
 
 def _record(run: RunContext) -> None:
     try:
-        run.tracker.flush()
+        run.retry.ops("writing events to ops", run.tracker.flush)
     except Exception as error:  # noqa: BLE001 - kept for the flush at the run's end, which fails the run
         LOG.error("events could not be written to ops and are kept: %s", describe(error))
 
 
-def _load(run: RunContext, session: Session, config: TableConfig) -> TableResult:
+def _load(run: RunContext, session: Session, config: TableConfig, earlier: list[TableResult]) -> TableResult:
+    """Heal, extract and promote; `earlier` gathers what each attempt is about to promote."""
     run.settings.sources.get(config.source)  # a table without a source leaves the target alone
     if not run.options.dry_run:
         drop_dead_staging(run.target, config.warehouse_table(run.target, run.batch))
-        heal(run.target, session, config, run.batch)
+        heal(run, session, config)
+        if run.attempt > 1 and _is_done(run, config):
+            LOG.warning("%s: an earlier attempt had got through; nothing is extracted again", config)
+            return earlier[-1]
     with Spool(run.spool_folder, run.settings.spool_bytes) as spool:
         extracted = _extract(run, config, spool)
         changes = extracted.changes
         blocked = not run.options.force and deletes_blocked(changes.deleted, extracted.active, run.settings)
         if blocked:
             changes = replace(changes, deleted_keys=changes.deleted_keys.clear())
-        result = _result(config, extracted, changes)
+        result = outcome(config, extracted, changes)
+        if blocked:
+            result = replace(result, status=Status.FAILED, message=deletes_withheld(extracted))
+        earlier.append(result)
         if not run.options.dry_run:
             _promote(run, session, extracted, changes, spool)
-    if blocked:
-        message = (
-            f"{extracted.changes.deleted:,} of {extracted.active:,} active keys are missing from the extract; these "
-            "deletes were not applied, everything else was. If they are right, run the table once with --force."
-        )
-        return replace(result, status=Status.FAILED, message=message)
     return result
+
+
+def _is_done(run: RunContext, config: TableConfig) -> bool:
+    """Whether an earlier attempt of this run was published, by itself or just now by healing; nothing else of it is left."""
+    tables = config.warehouse_table(run.target, run.batch)
+    with run.target.engine.begin() as connection:
+        drop_table(run.target, connection, tables.staging)
+    if is_published(run.target, tables, run.batch):
+        return True
+    forget_quarantine(run.target, tables, run.batch)
+    return False
 
 
 def _extract(run: RunContext, config: TableConfig, spool: Spool) -> Extracted:
@@ -158,11 +167,12 @@ def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, c
         deleted=changes.deleted,
     )
     with _step(run, EventType.BCP_LOAD) as event:
-        rows = promotion.inserted + promotion.updated + promotion.deleted
+        rows = promotion.rows
         event.RowsInserted = load_staging(target, tables, extracted.layouts.layout, _staged(extracted, changes, spool), rows)
+    progress = planned(promotion.rows, run.settings.max_tx_rows)
     for step, promote in ((EventType.CDC_PROMOTION, run_cdc), (EventType.SCD2_PROMOTION, run_scd2)):
         with _step(run, step) as event:
-            promote(target, session, tables, promotion)
+            promote(target, session, tables, promotion, progress=progress, again=run.retry.transaction)
             event.RowsInserted, event.RowsUpdated = promotion.inserted, promotion.updated
             event.RowsDeleted = promotion.deleted
     with _step(run, EventType.CLEANUP), target.engine.begin() as connection:
@@ -185,25 +195,3 @@ def _staged(extracted: Extracted, changes: Changes, spool: Spool) -> Iterator[pl
         kept = frame if dropped is None else frame.filter(~pl.col(POSITION).is_in(dropped))
         yield kept.select(names)
     yield from delete_rows(changes.deleted_keys, extracted.tables, extracted.layouts.id)
-
-
-def _result(config: TableConfig, extracted: Extracted, changes: Changes) -> TableResult:
-    return TableResult(
-        source=config.source,
-        table=config.table,
-        status=Status.SUCCESS,
-        extracted=changes.extracted,
-        inserted=changes.inserted,
-        updated=changes.updated,
-        deleted=changes.deleted,
-        unchanged=changes.unchanged,
-        duplicates=changes.duplicates,
-        quarantined=changes.quarantined,
-        bronze=extracted.tables.bronze,
-    )
-
-
-def _count(total: Event, result: TableResult) -> None:
-    total.RowsExtracted, total.RowsInserted, total.RowsUpdated = result.extracted, result.inserted, result.updated
-    total.RowsDeleted, total.RowsUnchanged = result.deleted, result.unchanged
-    total.RowsQuarantined, total.RowsDuplicate = result.quarantined, result.duplicates

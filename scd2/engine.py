@@ -1,4 +1,4 @@
-"""SCD2 promotion: one batch's changes become versions in Bronze, set-based and in one transaction.
+"""SCD2 promotion: one batch's changes become versions in Bronze, set-based and in one transaction, or one a chunk of keys.
 
 INSERT-first (DESIGN.md section 5): the new version of a key that has an active one goes in not yet active, the old one is closed,
 the new one is activated, and only then does the transaction commit. A batch is recognised by its id, never by time.
@@ -7,51 +7,95 @@ the new one is activated, and only then does the transaction commit. A batch is 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from connections.target import Session, Target
+from data_load.chunks import Again, once, within
 from data_load.index_management import create_one_active_index
-from data_load.markers import write_marker
+from data_load.markers import is_chunk_in, write_marker
 from model import system_columns as sc
-from model.errors import IntegrityError
+from model.chunks import WHOLE, KeyRange, Progress
 from model.ops import INSTANT
 from model.warehouse import Promotion, WarehouseTable
+from scd2.proof import check_counts, prove_one_active
 
 _OPERATION = sc.CDC_OPERATION
 
 
 def run_scd2(
-    target: Target, session: Session, tables: WarehouseTable, promotion: Promotion, *, from_stage: bool = False
+    target: Target,
+    session: Session,
+    tables: WarehouseTable,
+    promotion: Promotion,
+    *,
+    from_stage: bool = False,
+    progress: Progress = Progress(),  # noqa: B008 - frozen
+    again: Again = once,
 ) -> None:
     """Promote a batch's changes to Bronze, from its staging table or, when healing, from its rows in Stage.
 
+    One transaction, or one each for the chunks that `progress` says remain; `again` runs them.
+
     Raises:
-        IntegrityError: the versions that came out are not those that the batch announces; nothing is committed.
+        IntegrityError: the versions that came out are not those that the batch announces; nothing of the chunk is committed.
     """
-    with session.begin() as connection:
-        bronze = target.table(tables.bronze, (sc.SCD2_KEY,))
-        first = connection.execute(sa.select(bronze.c[sc.SCD2_KEY]).limit(1)).first() is None
-        for statement in scd2_statements(target, tables, promotion, from_stage=from_stage, first=first):
-            connection.execute(statement)
-        _check(target, connection, tables, promotion)
-        if target.one_active_index(tables.bronze, sc.KEY_HASH, sc.ACTIVE) is None:
-            _prove_one_active(target, connection, tables, promotion, first=first)
-        write_marker(target, connection, target.databases.bronze, tables, promotion)
-    with session.begin() as connection:
-        create_one_active_index(target, connection, tables.bronze)
+    run = _Run(target=target, session=session, tables=tables, promotion=promotion, from_stage=from_stage)
+    for keys in progress.remaining():
+        again(
+            partial(run.promote, keys),
+            partial(is_chunk_in, target, session, target.databases.bronze, tables, promotion, keys),
+        )
+    again(run.index, lambda: False)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """The transactions of one promotion. `first` is read with the first of them: Bronze holds no other batch's rows."""
+
+    target: Target
+    session: Session
+    tables: WarehouseTable
+    promotion: Promotion
+    from_stage: bool
+    first: bool | None = None
+
+    def promote(self, keys: KeyRange) -> None:
+        target, tables, promotion = self.target, self.tables, self.promotion
+        with self.session.begin() as connection:
+            first = self._is_first(connection, keys) if self.first is None else self.first
+            changes = changes_of(target, tables, promotion, keys, from_stage=self.from_stage)
+            for statement in scd2_statements(target, tables, promotion, changes, first=first):
+                connection.execute(statement)
+            check_counts(target, connection, tables, promotion, changes, keys)
+            if target.one_active_index(tables.bronze, sc.KEY_HASH, sc.ACTIVE) is None:
+                prove_one_active(target, connection, tables, promotion, keys, first=first)
+            write_marker(target, connection, target.databases.bronze, tables, promotion, keys)
+        self.first = first
+
+    def _is_first(self, connection: sa.Connection, keys: KeyRange) -> bool:
+        bronze = self.target.table(self.tables.bronze, (sc.SCD2_KEY, sc.BATCH_ID))
+        query = sa.select(bronze.c[sc.SCD2_KEY])
+        if keys.number > 1:
+            query = query.where(bronze.c[sc.BATCH_ID] != sa.literal(self.promotion.batch, sa.BigInteger))
+        return connection.execute(query.limit(1)).first() is None
+
+    def index(self) -> None:
+        with self.session.begin() as connection:
+            create_one_active_index(self.target, connection, self.tables.bronze)
 
 
 def scd2_statements(
-    target: Target, tables: WarehouseTable, promotion: Promotion, *, from_stage: bool, first: bool
+    target: Target, tables: WarehouseTable, promotion: Promotion, changes: sa.FromClause, *, first: bool
 ) -> Iterator[sa.Executable]:
     """The promotion's statements in their order; those that can change nothing are left out.
 
-    `first`: Bronze is empty, so that no key of it need be looked up.
+    `first`: Bronze held nothing before this batch, so that no key of it need be looked up.
     """
     bronze = target.table(tables.bronze, (*tables.stored_names, *sc.BRONZE_SYSTEM))
-    changes = _staged_in_stage(target, tables, promotion) if from_stage else _staged(target, tables)
     instant = sa.literal(promotion.instant, INSTANT)
     batch = sa.literal(promotion.batch, sa.BigInteger)
     is_active = bronze.c[sc.ACTIVE] == sa.true()
@@ -111,7 +155,8 @@ def _first_version() -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
 def _next_version(bronze: sa.TableClause, changes: sa.FromClause) -> tuple[sa.ColumnElement[str], sa.ColumnElement[bool]]:
     """Operation and flag: an update waits for its predecessor to be closed; an insert that Bronze knows came back.
 
-    Stage says which is which. Where Bronze should disagree the proof of one active version or `_check` stops the transaction.
+    Stage says which is which. Where Bronze should disagree the proof of one active version or `check_counts` stops the
+    transaction.
     """
     before = bronze.alias("before")
     known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH])
@@ -120,58 +165,32 @@ def _next_version(bronze: sa.TableClause, changes: sa.FromClause) -> tuple[sa.Co
     return operation, sa.case((updates, sa.false()), else_=sa.true())
 
 
-def _staged(target: Target, tables: WarehouseTable) -> sa.FromClause:
+def changes_of(
+    target: Target, tables: WarehouseTable, promotion: Promotion, keys: KeyRange = WHOLE, *, from_stage: bool
+) -> sa.FromClause:
+    """The batch's changes to a range of keys, a row each: from its staging table, or from Stage."""
+    return _staged_in_stage(target, tables, promotion, keys) if from_stage else _staged(target, tables, keys)
+
+
+def _staged(target: Target, tables: WarehouseTable, keys: KeyRange) -> sa.FromClause:
     staging = target.table(tables.staging, (*tables.names, *sc.STAGING_SYSTEM))
     columns = [staging.c[name] for name in (*tables.names, sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT)]
     operation = staging.c[sc.CDC_OPERATION].label(_OPERATION)
     number = target.row_number(tables.names)
-    return sa.select(*columns, operation, *_labelled(number)).subquery("changes")
+    rows = sa.select(*columns, operation, *_labelled(number))
+    return rows.where(*within(target, staging.c[sc.KEY_HASH], keys)).subquery("changes")
 
 
-def _staged_in_stage(target: Target, tables: WarehouseTable, promotion: Promotion) -> sa.FromClause:
+def _staged_in_stage(target: Target, tables: WarehouseTable, promotion: Promotion, keys: KeyRange) -> sa.FromClause:
     stage = target.table(tables.stage, (*tables.stored_names, *sc.STAGE_SYSTEM))
     columns = [stage.c[name] for name in (*tables.stored_names, sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT)]
     operation = stage.c[sc.CDC_OPERATION].label(_OPERATION)
     numbered = target.row_number(tables.names) is not None
     # Stage's rows are numbered over all its batches: the batch's own are counted, as they were in its staging table.
     rows = sa.select(*columns, operation, *_labelled(sa.func.row_number().over() if numbered else None))
-    return rows.where(stage.c[sc.CDC_BATCH_ID] == sa.literal(promotion.batch, sa.BigInteger)).subquery("changes")
+    of_batch = stage.c[sc.CDC_BATCH_ID] == sa.literal(promotion.batch, sa.BigInteger)
+    return rows.where(of_batch, *within(target, stage.c[sc.KEY_HASH], keys)).subquery("changes")
 
 
 def _labelled(number: sa.ColumnElement[int] | None) -> list[sa.ColumnElement[int]]:
     return [] if number is None else [number.label(sc.POSITION)]
-
-
-def _check(target: Target, connection: sa.Connection, tables: WarehouseTable, promotion: Promotion) -> None:
-    bronze = target.table(tables.bronze, (sc.BATCH_ID, sc.END_BATCH_ID, sc.ACTIVE))
-    batch = sa.literal(promotion.batch, sa.BigInteger)
-    opened = sa.select(sa.func.count()).where(bronze.c[sc.BATCH_ID] == batch, bronze.c[sc.ACTIVE] == sa.true())
-    closed = sa.select(sa.func.count()).where(bronze.c[sc.END_BATCH_ID] == batch)
-    found = (connection.execute(opened).scalar_one(), connection.execute(closed).scalar_one())
-    wanted = (promotion.inserted + promotion.updated, promotion.updated + promotion.deleted)
-    if found != wanted:
-        raise IntegrityError(
-            f"{tables}: batch {promotion.batch} should open {wanted[0]} and close {wanted[1]} versions in {tables.bronze}, "
-            f"but opened {found[0]} and closed {found[1]}.",
-            remedy="Nothing was promoted to Bronze. Stage and Bronze disagree: run a reconciliation.",
-        )
-
-
-def _prove_one_active(
-    target: Target, connection: sa.Connection, tables: WarehouseTable, promotion: Promotion, *, first: bool
-) -> None:
-    """Where no index does it: no key that this batch gave a version has another active one."""
-    bronze = target.table(tables.bronze, (sc.KEY_HASH, sc.BATCH_ID, sc.ACTIVE))
-    opened, active = bronze.alias("opened"), bronze.alias("active")
-    batch = sa.literal(promotion.batch, sa.BigInteger)
-    keys = sa.select(opened.c[sc.KEY_HASH]).where(opened.c[sc.BATCH_ID] == batch, opened.c[sc.ACTIVE] == sa.true())
-    several = sa.select(active.c[sc.KEY_HASH]).where(active.c[sc.ACTIVE] == sa.true())
-    if not first:
-        several = several.where(active.c[sc.KEY_HASH].in_(keys))
-    several = several.group_by(active.c[sc.KEY_HASH]).having(sa.func.count() > 1)
-    found = connection.execute(sa.select(sa.func.count()).select_from(several.subquery("several"))).scalar_one()
-    if found:
-        raise IntegrityError(
-            f"{tables}: batch {promotion.batch} would leave {found} keys with more than one active version in {tables.bronze}.",
-            remedy="Nothing was promoted to Bronze. Stage and Bronze disagree: run a reconciliation.",
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connections.target import Target
+from data_load.markers import half_staged
 from data_load.schema_utils import drop_table
 from model.names import TableName, staging_owner
 from model.warehouse import WarehouseTable
@@ -12,15 +13,19 @@ def drop_dead_staging(target: Target, tables: WarehouseTable) -> list[str]:
     """Drop this table's staging tables of every other batch; the caller holds the table's lock.
 
     That lock is the proof: a batch that still worked on the table would hold it. Names are taken apart exactly, so that
-    ACCT's clean-up never matches ACCT_TYPE's. Returns the names dropped.
+    ACCT's clean-up never matches ACCT_TYPE's. What a batch still needs that Stage holds in part is kept for healing. Returns
+    the names dropped.
     """
     ours = staging_owner(tables.staging.table)
     with target.engine.connect() as connection:
         names = target.tables_in(connection, tables.staging.database, tables.staging.schema)
-    dead = [name for name in names if (owner := staging_owner(name)) and ours and owner[0] == ours[0] and owner != ours]
-    for name in dead:
+    owners = {name: owner for name in names if (owner := staging_owner(name))}
+    dead = {name: owner[1] for name, owner in owners.items() if ours and owner[0] == ours[0] and owner != ours}
+    needed = half_staged(target, tables, dead.values()) if dead else set()
+    dropped = [name for name, batch in dead.items() if batch not in needed]
+    for name in dropped:
         with target.engine.begin() as connection:
             drop_table(
                 target, connection, TableName(database=tables.staging.database, schema=tables.staging.schema, table=name)
             )
-    return dead
+    return dropped

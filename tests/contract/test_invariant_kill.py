@@ -76,11 +76,14 @@ def promoted(pipeline: Pipeline, table: str) -> int:
     return int(markers)
 
 
+@pytest.mark.parametrize("rows", [0, 1], ids=["one transaction", "chunks"])
 @pytest.mark.parametrize("day", [1, 2])
-def test_3_break_at_any_statement_and_a_plain_rerun_ends_as_if_nothing_had_happened(pipeline: Pipeline, day: int) -> None:
+def test_3_break_at_any_statement_and_a_plain_rerun_ends_as_if_nothing_had_happened(
+    pipeline: Pipeline, day: int, rows: int
+) -> None:
     days = [FIRST, SECOND][:day]
-    for columns, rows in days:
-        pipeline.source.table("WHOLE", columns, rows)
+    for content in days:
+        pipeline.source.table("WHOLE", *content)
         pipeline.load("WHOLE")
     expected = state(pipeline, "WHOLE")
     breaker = Breaker(pipeline.target.engine)
@@ -89,16 +92,16 @@ def test_3_break_at_any_statement_and_a_plain_rerun_ends_as_if_nothing_had_happe
     while not finished:
         tables += 1
         table = f"ACCT{tables}"
-        for columns, rows in days:
-            pipeline.source.table(table, columns, rows)
-            if (columns, rows) != days[-1]:
+        for content in days:
+            pipeline.source.table(table, *content)
+            if content != days[-1]:
                 pipeline.load(table)
         before = pipeline.dumps(table)
         # As long as a break comes before anything is promoted, the same day can be broken again, one statement later.
         while not finished and promoted(pipeline, table) < day:
             at += 1
             with breaker.breaking(at):
-                result = pipeline.run_table(table)
+                result = pipeline.run_table(table, max_tx_rows=rows)
             finished = breaker.seen < at
             assert result.status == ("SUCCESS" if finished else "FAILED"), f"statement {at}: {result.message}"
             if promoted(pipeline, table) < day:

@@ -77,3 +77,89 @@ UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
  WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._batch_id = :param_1
  AND [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 0
  AND [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL;
+
+-- Chunk 2 of 3, CDC promotion
+
+INSERT INTO [UDM_Stage].[DNA].[ACCT_cdc] ([ACCTNBR], [Order], [VANISHED], _key_hash, _row_hash, _hash_layout, _extracted_at, _cdc_operation, _cdc_valid_from, _cdc_valid_to, _cdc_is_current, _cdc_batch_id)
+ SELECT [UDM_Stage].[DNA].[ACCT_cdc].[ACCTNBR], [UDM_Stage].[DNA].[ACCT_cdc].[Order], [UDM_Stage].[DNA].[ACCT_cdc].[VANISHED], [UDM_Stage].[DNA].[ACCT_cdc]._key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash, [UDM_Stage].[DNA].[ACCT_cdc]._hash_layout, :param_1 AS anon_1, 'D', :param_1 AS anon__1, :param_1 AS anon__2, 0 AS anon_2, :param_2 AS anon_3
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ JOIN [UDM_Stage].[DNA].[_staging_ACCT_7]
+ ON [UDM_Stage].[DNA].[ACCT_cdc]._key_hash = [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 1
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation = 'D'
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash >= 0x55555555555555555555555555555555
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash < 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;
+
+UPDATE [UDM_Stage].[DNA].[ACCT_cdc]
+ SET _cdc_valid_to=:_cdc_valid_to, _cdc_is_current=0
+ FROM [UDM_Stage].[DNA].[ACCT_cdc], [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 1
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._key_hash = [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation != 'I'
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash >= 0x55555555555555555555555555555555
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash < 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;
+
+INSERT INTO [UDM_Stage].[DNA].[ACCT_cdc] ([ACCTNBR], [Order], _key_hash, _row_hash, _hash_layout, _extracted_at, _cdc_operation, _cdc_valid_from, _cdc_valid_to, _cdc_is_current, _cdc_batch_id)
+ SELECT [UDM_Stage].[DNA].[_staging_ACCT_7].[ACCTNBR], [UDM_Stage].[DNA].[_staging_ACCT_7].[Order], [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._row_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._hash_layout, :param_1 AS anon_1, [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation, :param_1 AS anon__1, NULL AS anon_2, 1 AS anon_3, :param_2 AS anon_4
+ FROM [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation IN ('I', 'U')
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash >= 0x55555555555555555555555555555555
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash < 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;
+
+-- Chunk 2 of 3, SCD2 promotion
+
+INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], _key_hash, [UdmHash], _hash_layout, [UdmEffectiveDateTime], [UdmActiveFlag], [UdmScd2Operation], _batch_id)
+ SELECT changes.[ACCTNBR], changes.[Order], changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN 0 ELSE 1 END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS before
+ WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
+ FROM (SELECT [UDM_Stage].[DNA].[_staging_ACCT_7].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[_staging_ACCT_7].[Order] AS [Order], [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash AS _key_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._row_hash AS _row_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation AS _cdc_operation
+ FROM [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash >= 0x55555555555555555555555555555555
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash < 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa) AS changes
+ WHERE changes._cdc_operation != 'D';
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET [UdmEndDateTime]=:UdmEndDateTime, [UdmActiveFlag]=0, [UdmScd2Operation]=CASE WHEN (changes._cdc_operation = 'D') THEN 'D' ELSE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmScd2Operation] END, _end_batch_id=:_end_batch_id
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python], (SELECT [UDM_Stage].[DNA].[_staging_ACCT_7].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[_staging_ACCT_7].[Order] AS [Order], [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash AS _key_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._row_hash AS _row_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation AS _cdc_operation
+ FROM [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash >= 0x55555555555555555555555555555555
+ AND [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash < 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa) AS changes
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash = changes._key_hash
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._batch_id != :_end_batch_id;
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET [UdmActiveFlag]=1
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._batch_id = :param_1
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 0
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL;
+
+-- Chunk 2 of 3, SCD2 promotion when healing
+
+INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], [VANISHED], _key_hash, [UdmHash], _hash_layout, [UdmEffectiveDateTime], [UdmActiveFlag], [UdmScd2Operation], _batch_id)
+ SELECT changes.[ACCTNBR], changes.[Order], changes.[VANISHED], changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN 0 ELSE 1 END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS before
+ WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
+ FROM (SELECT [UDM_Stage].[DNA].[ACCT_cdc].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[ACCT_cdc].[Order] AS [Order], [UDM_Stage].[DNA].[ACCT_cdc].[VANISHED] AS [VANISHED], [UDM_Stage].[DNA].[ACCT_cdc]._key_hash AS _key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS _row_hash, [UDM_Stage].[DNA].[ACCT_cdc]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[ACCT_cdc]._cdc_operation AS _cdc_operation
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id = :param_3
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._key_hash >= 0x55555555555555555555555555555555
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._key_hash < 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa) AS changes
+ WHERE changes._cdc_operation != 'D';
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET [UdmEndDateTime]=:UdmEndDateTime, [UdmActiveFlag]=0, [UdmScd2Operation]=CASE WHEN (changes._cdc_operation = 'D') THEN 'D' ELSE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmScd2Operation] END, _end_batch_id=:_end_batch_id
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python], (SELECT [UDM_Stage].[DNA].[ACCT_cdc].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[ACCT_cdc].[Order] AS [Order], [UDM_Stage].[DNA].[ACCT_cdc].[VANISHED] AS [VANISHED], [UDM_Stage].[DNA].[ACCT_cdc]._key_hash AS _key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS _row_hash, [UDM_Stage].[DNA].[ACCT_cdc]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[ACCT_cdc]._cdc_operation AS _cdc_operation
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id = :param_1
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._key_hash >= 0x55555555555555555555555555555555
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._key_hash < 0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa) AS changes
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash = changes._key_hash
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._batch_id != :_end_batch_id;
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET [UdmActiveFlag]=1
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._batch_id = :param_1
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 0
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL;

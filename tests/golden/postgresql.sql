@@ -77,3 +77,89 @@ UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
  WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"._batch_id = :param_1::BIGINT
  AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = false
  AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmEndDateTime" IS NULL;
+
+-- Chunk 2 of 3, CDC promotion
+
+INSERT INTO "UDM_Stage.DNA"."ACCT_cdc" ("ACCTNBR", "Order", "VANISHED", _key_hash, _row_hash, _hash_layout, _extracted_at, _cdc_operation, _cdc_valid_from, _cdc_valid_to, _cdc_is_current, _cdc_batch_id)
+ SELECT "UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order", "UDM_Stage.DNA"."ACCT_cdc"."VANISHED", "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, 'D', :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon__1, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon__2, false AS anon_2, :param_2::BIGINT AS anon_3
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ JOIN "UDM_Stage.DNA"."_staging_ACCT_7"
+ ON "UDM_Stage.DNA"."ACCT_cdc"._key_hash = "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation = 'D'
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash >= '\x55555555555555555555555555555555'::bytea
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash < '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'::bytea;
+
+UPDATE "UDM_Stage.DNA"."ACCT_cdc"
+ SET _cdc_valid_to=:_cdc_valid_to::TIMESTAMP WITHOUT TIME ZONE, _cdc_is_current=false
+ FROM "UDM_Stage.DNA"."_staging_ACCT_7"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true
+ AND "UDM_Stage.DNA"."ACCT_cdc"._key_hash = "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation != 'I'
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash >= '\x55555555555555555555555555555555'::bytea
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash < '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'::bytea;
+
+INSERT INTO "UDM_Stage.DNA"."ACCT_cdc" ("ACCTNBR", "Order", _key_hash, _row_hash, _hash_layout, _extracted_at, _cdc_operation, _cdc_valid_from, _cdc_valid_to, _cdc_is_current, _cdc_batch_id)
+ SELECT "UDM_Stage.DNA"."_staging_ACCT_7"."ACCTNBR", "UDM_Stage.DNA"."_staging_ACCT_7"."Order", "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._row_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon__1, NULL AS anon_2, true AS anon_3, :param_2::BIGINT AS anon_4
+ FROM "UDM_Stage.DNA"."_staging_ACCT_7"
+ WHERE "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation IN ('I', 'U')
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash >= '\x55555555555555555555555555555555'::bytea
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash < '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'::bytea;
+
+-- Chunk 2 of 3, SCD2 promotion
+
+INSERT INTO "UDM_Bronze.DNA"."ACCT_scd2_python" ("ACCTNBR", "Order", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
+ SELECT changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
+ FROM "UDM_Bronze.DNA"."ACCT_scd2_python" AS before
+ WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
+ FROM (SELECT "UDM_Stage.DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation
+ FROM "UDM_Stage.DNA"."_staging_ACCT_7"
+ WHERE "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash >= '\x55555555555555555555555555555555'::bytea
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash < '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'::bytea) AS changes
+ WHERE changes._cdc_operation != 'D';
+
+UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
+ SET "UdmEndDateTime"=:UdmEndDateTime::TIMESTAMP WITHOUT TIME ZONE, "UdmActiveFlag"=false, "UdmScd2Operation"=CASE WHEN (changes._cdc_operation = 'D') THEN 'D' ELSE "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmScd2Operation" END, _end_batch_id=:_end_batch_id::BIGINT
+ FROM (SELECT "UDM_Stage.DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation
+ FROM "UDM_Stage.DNA"."_staging_ACCT_7"
+ WHERE "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash >= '\x55555555555555555555555555555555'::bytea
+ AND "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash < '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'::bytea) AS changes
+ WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = true
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"._key_hash = changes._key_hash
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"._batch_id != :_end_batch_id::BIGINT;
+
+UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
+ SET "UdmActiveFlag"=true
+ WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"._batch_id = :param_1::BIGINT
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = false
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmEndDateTime" IS NULL;
+
+-- Chunk 2 of 3, SCD2 promotion when healing
+
+INSERT INTO "UDM_Bronze.DNA"."ACCT_scd2_python" ("ACCTNBR", "Order", "VANISHED", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
+ SELECT changes."ACCTNBR", changes."Order", changes."VANISHED", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
+ FROM "UDM_Bronze.DNA"."ACCT_scd2_python" AS before
+ WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage.DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_batch_id = :param_3::BIGINT
+ AND "UDM_Stage.DNA"."ACCT_cdc"._key_hash >= '\x55555555555555555555555555555555'::bytea
+ AND "UDM_Stage.DNA"."ACCT_cdc"._key_hash < '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'::bytea) AS changes
+ WHERE changes._cdc_operation != 'D';
+
+UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
+ SET "UdmEndDateTime"=:UdmEndDateTime::TIMESTAMP WITHOUT TIME ZONE, "UdmActiveFlag"=false, "UdmScd2Operation"=CASE WHEN (changes._cdc_operation = 'D') THEN 'D' ELSE "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmScd2Operation" END, _end_batch_id=:_end_batch_id::BIGINT
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage.DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_batch_id = :param_1::BIGINT
+ AND "UDM_Stage.DNA"."ACCT_cdc"._key_hash >= '\x55555555555555555555555555555555'::bytea
+ AND "UDM_Stage.DNA"."ACCT_cdc"._key_hash < '\xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'::bytea) AS changes
+ WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = true
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"._key_hash = changes._key_hash
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"._batch_id != :_end_batch_id::BIGINT;
+
+UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
+ SET "UdmActiveFlag"=true
+ WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"._batch_id = :param_1::BIGINT
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = false
+ AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmEndDateTime" IS NULL;

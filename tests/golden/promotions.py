@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from duckdb_engine import Dialect as DuckDBDialect
@@ -16,10 +16,11 @@ from sqlalchemy.engine.interfaces import Compiled, Dialect
 from cdc.engine import cdc_statements
 from connections.duckdb_target import DuckDBTarget
 from connections.target import Databases, Target
+from model.chunks import Progress
 from model.names import bronze_name, stage_name, staging_name
 from model.types import TEXT, Column, integer
 from model.warehouse import Promotion, WarehouseTable
-from scd2.engine import scd2_statements
+from scd2.engine import changes_of, scd2_statements
 
 DATABASES = Databases(stage="UDM_Stage", bronze="UDM_Bronze", general="General")
 DIALECTS: dict[str, Dialect] = {
@@ -29,6 +30,10 @@ DIALECTS: dict[str, Dialect] = {
 }
 # SQL Server reads the dotted schema as database and owner, PostgreSQL as one name; both number Bronze rows themselves.
 SERVER = {"schema": lambda _, database, schema: f"{database}.{schema}", "row_number": lambda *_: None}
+_LITERALS: dict[str, dict[str, Any]] = {
+    "postgresql": {"binary_literal": lambda _, value: sa.literal_column(f"'\\x{value.hex()}'::bytea")},
+    "mssql": {"binary_literal": lambda _, value: sa.literal_column(f"0x{value.hex()}")},
+}
 TABLES = WarehouseTable(
     source="DNA",
     table="ACCT",
@@ -45,7 +50,7 @@ EVERYTHING = Promotion(batch=7, instant=datetime(2026, 3, 29, 1, 30, 0, 123456),
 def target_of(name: str) -> Target:
     """A target that can name tables and nothing else: no engine, no driver, no file."""
     base = DuckDBTarget if name == "duckdb" else Target
-    answers = {**dict.fromkeys(Target.__abstractmethods__), **SERVER} if base is Target else {}
+    answers = {**dict.fromkeys(Target.__abstractmethods__), **SERVER, **_LITERALS.get(name, {})} if base is Target else {}
     bare = cast("Target", object.__new__(type("BareTarget", (base,), answers)))
     bare.databases = DATABASES
     return bare
@@ -56,11 +61,19 @@ def promotions(
 ) -> Iterator[tuple[str, list[Compiled]]]:
     """Each promotion's title and its statements, compiled."""
     target, inserts = target_of(name), replace(promotion, updated=0, deleted=0)
+    staged = changes_of(target, tables, promotion, from_stage=False)
+    healed = changes_of(target, tables, promotion, from_stage=True)
+    _, second, _ = Progress(chunks=3).remaining()
+    staged_second = changes_of(target, tables, promotion, second, from_stage=False)
+    healed_second = changes_of(target, tables, promotion, second, from_stage=True)
     ways = {
         "CDC promotion: staging to Stage": cdc_statements(target, tables, promotion),
-        "SCD2 promotion: staging to Bronze": scd2_statements(target, tables, promotion, from_stage=False, first=False),
-        "SCD2 promotion of a first load": scd2_statements(target, tables, inserts, from_stage=False, first=True),
-        "SCD2 promotion when healing: Stage to Bronze": scd2_statements(target, tables, promotion, from_stage=True, first=False),
+        "SCD2 promotion: staging to Bronze": scd2_statements(target, tables, promotion, staged, first=False),
+        "SCD2 promotion of a first load": scd2_statements(target, tables, inserts, staged, first=True),
+        "SCD2 promotion when healing: Stage to Bronze": scd2_statements(target, tables, promotion, healed, first=False),
+        "Chunk 2 of 3, CDC promotion": cdc_statements(target, tables, promotion, second),
+        "Chunk 2 of 3, SCD2 promotion": scd2_statements(target, tables, promotion, staged_second, first=False),
+        "Chunk 2 of 3, SCD2 promotion when healing": scd2_statements(target, tables, promotion, healed_second, first=False),
     }
     for title, statements in ways.items():
         yield title, [compiled(statement, name) for statement in statements]

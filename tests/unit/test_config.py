@@ -29,6 +29,9 @@ SETTINGS: list[tuple[str, str, str, object, object]] = [
     ("DELETE_GUARD_RATIO", "0", "delete_guard_ratio", 0.0, 0.2),
     ("DELETE_GUARD_ROWS", "0", "delete_guard_rows", 0, 1_000),
     ("QUARANTINE_ROWS", "5", "quarantine_rows", 5, 1_000),
+    ("MAX_TX_ROWS", "0", "max_tx_rows", 0, 1_000_000),
+    ("RETRY_ATTEMPTS", "1", "retry_attempts", 1, 3),
+    ("RETRY_SECONDS", "0.25", "retry_seconds", 0.25, 1.0),
     ("LOG_LEVEL", "debug", "log_level", "DEBUG", "INFO"),
     ("UDM_DIGEST_KEY", "key", "digest_key", b"key", None),
 ]
@@ -45,6 +48,9 @@ BAD = [
     ("DELETE_GUARD_RATIO", "x"),
     ("DELETE_GUARD_ROWS", "-1"),
     ("QUARANTINE_ROWS", "many"),
+    ("MAX_TX_ROWS", "-1"),
+    ("RETRY_ATTEMPTS", "0"),
+    ("RETRY_SECONDS", "soon"),
     ("LOG_LEVEL", "LOUD"),
 ]
 

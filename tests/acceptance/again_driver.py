@@ -16,6 +16,10 @@ ROOT = Path(__file__).parents[2]
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
+    import orchestration.process
+
+    # The command leaves its process at once, and the other folders are still to come.
+    orchestration.process.leave = sys.exit
     folders = sys.argv[1:]
     for folder in folders:
         os.chdir(folder)

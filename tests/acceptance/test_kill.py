@@ -27,6 +27,8 @@ _FEW_THREADS = {"POLARS_MAX_THREADS": "1"}
 _LOGS = ("PipelineBatchSequence", "PipelineEventLog", "PipelineLog", "Quarantine", "HashLayout", "UdmTablesColumnsList")
 _CHANGES = ("INSERT", "UPDATE", "DELETE", "ALTER")
 _ROUND_SQLALCHEMY = ("BULK LOAD, after", "CALL create_schema, after", "CALL close")
+# The third day changes ten rows: three chunks.
+_CHUNKS = (("MAX_TX_ROWS", "4"),)
 # One in a schema that is there, one whose schema has to be made.
 _TABLES = (("ERP", "DEAL"), ("CRM", "FRESH"))
 
@@ -37,20 +39,22 @@ class Case:
 
     ready: Path
     arguments: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
     points: Sequence[str]
     wanted: tuple[History, ...]
 
 
-def _configure(folder: Path) -> None:
+def _configure(folder: Path, **settings: str) -> None:
     # Every row is spooled to disk, so that a killed run leaves a folder behind.
     source = folder.parent / "erp.duckdb"
-    configure(folder, {"ERP": source, "CRM": source}, SPOOL_MB="0", SPOOL_DIR=str(folder / "spool"), WORKERS="1")
+    fixed = {"SPOOL_MB": "0", "SPOOL_DIR": str(folder / "spool"), "WORKERS": "1"}
+    configure(folder, {"ERP": source, "CRM": source}, **fixed, **settings)
 
 
-def _copy(folder: Path, name: str) -> Path:
+def _copy(folder: Path, name: str, **settings: str) -> Path:
     copy = folder.parent / name
     shutil.copytree(folder, copy)
-    _configure(copy)
+    _configure(copy, **settings)
     return copy
 
 
@@ -141,7 +145,7 @@ def _kill_at(case: Case, chosen: Sequence[int], name: str) -> list[Path]:
     """Kill a run at each chosen point, each in a folder of its own."""
 
     def killed(number: int) -> Path:
-        folder = _copy(case.ready, f"{name}_{number}")
+        folder = _copy(case.ready, f"{name}_{number}", **dict(case.settings))
         status, points, text = _driven(folder, number, *case.arguments)
         assert status == -signal.SIGKILL, f"not killed at {number}: {status}\n{text}"
         assert len(points) == number
@@ -194,6 +198,28 @@ def test_kill_anywhere_and_a_plain_rerun_ends_as_an_uninterrupted_run(day: Case)
     _again(killed)
     _check_same(day, killed)
     _remove(killed)
+
+
+def test_kill_a_promotion_in_chunks_at_any_statement(day: Case) -> None:
+    """Some of a batch's keys are in Stage or in Bronze, the others are not: the next run goes on at the chunk that was lost."""
+    chunked = _copy(day.ready, "chunked", **dict(_CHUNKS))
+    arguments = ("--table", "DEAL")
+    status, points, text = _driven(chunked, 0, *arguments)
+    assert status == 0, text
+    first = next(number for number, name in enumerate(points, 1) if name.startswith('INSERT INTO "UDM_Stage"."ERP"."DEAL_cdc"'))
+    last = next(number for number, name in enumerate(points, 1) if 'INSERT INTO "General".ops."TablePublished"' in name)
+    case = replace(day, points=points, settings=_CHUNKS, arguments=arguments)
+    killed = _kill_at(case, [number for number in _chosen(points) if first <= number <= last], "chunk")
+    assert sum(_half_promoted(folder / "warehouse") for folder in killed) > len(killed) / 2
+    _again([chunked, *killed])
+    _check_same(case, [chunked, *killed])
+    _remove([chunked, *killed])
+
+
+def _half_promoted(warehouse: Path) -> bool:
+    """Whether Stage or Bronze holds some of a batch's chunks and not all."""
+    markers = "(FROM stage.ops.PromotionMarker UNION ALL FROM bronze.ops.PromotionMarker)"
+    return ops(warehouse, f"SELECT count(*) FROM {markers} WHERE ChunksDone < Chunks") != [(0,)]
 
 
 def test_kill_while_healing(day: Case) -> None:

@@ -19,6 +19,9 @@ from model.ops import PIPELINE_EVENT_LOG, EventType, Status
 from observability.context import current_context, step_context
 from observability.ops_rows import OpsRows
 
+# ENOSPC, EDQUOT and EFBIG in the words of the C library, which DuckDB and Python pass on.
+_DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_FREE_SPACE = "Free space where that file lies (or raise its limit) and run the table again: it goes on from there."
 _SQLALCHEMYS_LINK = re.compile(r"\s*\(Background on this error at: https://sqlalche\.me/\S+\)")
 
 
@@ -99,4 +102,5 @@ def describe(error: BaseException) -> str:
     if isinstance(error, PipelineError):
         return str(error)
     text = " ".join(_SQLALCHEMYS_LINK.sub("", str(error)).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    remedy = f" {_FREE_SPACE}" if any(sign in text for sign in _DISK_FULL) else ""
+    return f"{type(error).__name__}: {text}{remedy}" if text else type(error).__name__

@@ -26,7 +26,7 @@ from observability.log_handler import configure_logging
 from orchestration.arguments import Arguments
 from orchestration.batch import begin_batch, end_batch, logging_to_ops
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
-from orchestration.reporting import COLUMNS, Output, open_output, summary_rows
+from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
 from orchestration.retry import Retry
 from orchestration.run_context import Cancellation, Options, RunContext
@@ -181,15 +181,15 @@ def _list_tables(configs: Sequence[TableConfig], settings: Settings, output: Out
 
 
 def _summarise(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:
-    output.table(("table", "status", *COLUMNS), summary_rows(results), left=2)
+    headers, rows = summary(results)
+    output.table(headers, rows, left=2)
     for result in results:
         if result.status is not Status.SUCCESS:
             output.say(f"{result.source}.{result.table}: {result.message}")
-    succeeded = [result for result in results if result.status is Status.SUCCESS]
     if options.dry_run:
         output.say("Dry run: nothing was written.")
-    elif succeeded and not any(result.changed for result in results):
+    elif all(result.status is Status.SUCCESS and not result.changed for result in results):
         output.say("Nothing changed since the last run.")
-    shown = next((result.bronze for result in succeeded if result.bronze), None)
+    shown = looked_at(results)
     if shown and not options.dry_run:
         output.say(f"The history is in {shown}; look at it with\n  {target.query_hint(shown)}")

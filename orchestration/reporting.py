@@ -8,13 +8,17 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
+from model.names import TableName
 from model.ops import Status
 from orchestration.arguments import Arguments
 from orchestration.results import Reporter, TableResult
 
 LOG = logging.getLogger("udm.run")
-COLUMNS = ("extracted", "inserted", "updated", "deleted", "unchanged", "quarantined", "seconds", "rows/s")
+COLUMNS = ("extracted", "inserted", "updated", "deleted", "unchanged", "duplicates", "quarantined", "seconds", "rows/s")
+_ONLY_WHERE_ANY = "duplicates"
+_STDOUT = 1
 
 
 class QuietReporter:
@@ -88,11 +92,26 @@ class PlainOutput(Output):
 
 def open_output(arguments: Arguments) -> Output:
     """Bars and a drawn table on a terminal, plain lines elsewhere."""
-    if arguments.json or not sys.stdout.isatty():
-        return PlainOutput(json=arguments.json)
+    closed = _without_output()
+    if closed or arguments.json or not sys.stdout.isatty():
+        return PlainOutput(json=arguments.json or closed)
     from orchestration.terminal import TerminalOutput  # noqa: PLC0415 - rich is imported only for a terminal
 
     return TerminalOutput(bars=arguments.progress)
+
+
+def _without_output() -> bool:
+    """Whether the caller has closed standard output (`>&-`), so that the log alone says everything.
+
+    Its number is taken then, or the next file to be opened, a database's perhaps, would get it, and what a child prints.
+    Source: https://docs.python.org/3/library/sys.html#sys.__stdout__
+    """
+    stdout: TextIO | None = sys.stdout
+    if stdout is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != _STDOUT:
+            os.dup2(nowhere, _STDOUT)
+    return stdout is None
 
 
 def _print(line: str) -> None:
@@ -116,14 +135,22 @@ def counted(result: TableResult) -> str:
     return f"{changes}{quarantined} ({result.seconds:.1f} s)"
 
 
-def summary_rows(results: Sequence[TableResult]) -> list[tuple[str, ...]]:
-    """A row a table: name, status and the counts as text."""
+def summary(results: Sequence[TableResult]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headers, and a row a table: name, status and the counts as text. Duplicates have a column where there are any."""
+    shown = [name for name in COLUMNS if name != _ONLY_WHERE_ANY or any(result.duplicates for result in results)]
     rows = []
     for result in results:
-        values = _values(result)
-        cells = [f"{value:.1f}" if name == "seconds" else f"{value:,.0f}" for name, value in zip(COLUMNS, values, strict=True)]
+        values = dict(zip(COLUMNS, _values(result), strict=True))
+        cells = [f"{values[name]:.1f}" if name == "seconds" else f"{values[name]:,.0f}" for name in shown]
         rows.append((f"{result.source}.{result.table}", str(result.status), *cells))
-    return rows
+    return ("table", "status", *shown), rows
+
+
+def looked_at(results: Sequence[TableResult]) -> TableName | None:
+    """The history to show: of a table that changed in this run, else of one that succeeded."""
+    succeeded = [result for result in results if result.status is Status.SUCCESS and result.bronze]
+    changed = [result for result in succeeded if result.changed]
+    return next((result.bronze for result in (*changed, *succeeded)), None)
 
 
 def _values(result: TableResult) -> tuple[float, ...]:
@@ -133,6 +160,7 @@ def _values(result: TableResult) -> tuple[float, ...]:
         result.updated,
         result.deleted,
         result.unchanged,
+        result.duplicates,
         result.quarantined,
         round(result.seconds, 3),
         round(result.rows_per_second),

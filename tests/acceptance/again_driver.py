@@ -19,7 +19,7 @@ if __name__ == "__main__":
     import orchestration.process
 
     # The command leaves its process at once, and the other folders are still to come.
-    orchestration.process.leave = sys.exit
+    orchestration.process.leave = sys.exit  # type: ignore[assignment]
     folders = sys.argv[1:]
     for folder in folders:
         os.chdir(folder)

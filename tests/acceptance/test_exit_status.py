@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.harness import LARGE, SMALL, Outcome, configure, execute, holder, list_tables, query, run, running
+from tests.acceptance.harness import LARGE, SMALL, Outcome, configure, execute, holder, list_tables, query, run, running, shell
 from tests.acceptance.history import check_invariants, contents, ops
 
 SECRET = "pr1vate"
@@ -203,6 +204,30 @@ def test_a_disk_too_full_to_create_the_target(tmp_path: Path) -> None:
     assert list((tmp_path / "warehouse").iterdir()) == []
 
 
+def test_a_run_whose_output_is_closed_says_everything_in_its_log(folder: Path) -> None:
+    outcome = shell(folder, f"'{sys.executable}' '{SMALL}' --table NARROW >&-")
+    assert (outcome.status, outcome.out) == (0, "")
+    outcome.line("INFO", "ERP.NARROW", "3 inserted")
+    outcome.line("INFO", "UDM_Bronze.ERP.NARROW_scd2_python")
+
+
+def test_a_misspelt_setting_is_2_and_names_the_nearest(tmp_path: Path) -> None:
+    outcome = run(tmp_path, settings={"UDM_TARGT": "duckdb:////nowhere"})
+    assert outcome.status == 2
+    outcome.line("ERROR", "UDM_TARGT", "UDM_TARGET")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_changed_is_not_said_beside_a_table_that_failed(folder: Path, ready: tuple[Path, Path]) -> None:
+    assert run(folder, "--table", "NARROW").status == 0
+    assert "Nothing changed" in run(folder, "--table", "NARROW").out
+    list_tables(folder / "warehouse", "ERP.GONE")
+    execute(folder / "warehouse" / "General.duckdb", "DELETE FROM dbo.UdmTablesList WHERE SourceObjectName = 'WIDE'")
+    outcome = run(folder)
+    assert outcome.status == 1
+    assert "Nothing changed" not in outcome.text
+
+
 def test_a_disk_too_full_for_the_samples(tmp_path: Path) -> None:
     outcome = run(tmp_path, "--list-tables", before=_disk_of(1 << 20))
     assert outcome.status in (1, 2)
@@ -215,7 +240,8 @@ def test_a_disk_that_fills_up_fails_that_table_and_a_plain_rerun_ends_right(fold
     assert outcome.status == 1
     assert outcome.summary["ERP.WIDE"]["status"] == "FAILED"
     assert outcome.counts("ERP.NARROW") == (3, 3, 0, 0, 0, 0)
-    outcome.line("ERROR", "ERP.WIDE", "File too large")
+    outcome.line("ERROR", "ERP.WIDE", "File too large", "Free space")
+    assert "sqlalche.me" not in outcome.text
     statement = "SELECT Status FROM general.ops.PipelineEventLog WHERE TableName = 'WIDE' AND EventType = 'TABLE_TOTAL'"
     assert ops(folder / "warehouse", statement) == [("FAILED",)]
     assert query(folder / "warehouse" / "UDM_Bronze.duckdb", "SELECT * FROM ops.PromotionMarker WHERE TableName = 'WIDE'") == []
@@ -230,7 +256,8 @@ def test_a_disk_that_fills_up_between_stage_and_bronze(folder: Path, ready: tupl
     execute(bronze, f"CREATE TABLE dbo_filler AS SELECT {wide} AS V FROM range(700000) t(i)")
     outcome = run(folder, "--table", "WIDE", before=_disk_of(bronze.stat().st_size + (1 << 20)))
     assert outcome.status == 1
-    outcome.line("ERROR", "ERP.WIDE", "UDM_Bronze.duckdb", "File too large")
+    outcome.line("ERROR", "ERP.WIDE", "UDM_Bronze.duckdb", "File too large", "Free space")
+    assert "sqlalche.me" not in outcome.text
     statement = "SELECT EventType, Status FROM general.ops.PipelineEventLog WHERE EventType LIKE '%PROMOTION' ORDER BY ALL"
     assert ops(folder / "warehouse", statement) == [("CDC_PROMOTION", "SUCCESS"), ("SCD2_PROMOTION", "FAILED")]
     # Whether the commit is in DuckDB's log or not: the next run finds out, and publishes what this one could not.

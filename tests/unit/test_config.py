@@ -86,6 +86,29 @@ def test_a_bad_value_names_its_variable(tmp_path: Path, variable: str, text: str
     assert variable in str(refused({variable: text}, tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("UDM_TARGT", "UDM_TARGET"),
+        ("UDM_TARGET_PASWORD", "UDM_TARGET_PASSWORD"),
+        ("UDM_SOURC_DNA", "UDM_SOURCE_DNA"),
+        ("UDM_DIGESTKEY", "UDM_DIGEST_KEY"),
+        ("UDM_ENVFILE", "UDM_ENV_FILE"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_and_not_the_embedded_default(tmp_path: Path, variable: str, meant: str) -> None:
+    message = str(refused({variable: SECRET}, tmp_path))
+    assert variable in message
+    assert f"Did you mean {meant}?" in message
+    (tmp_path / ".env").write_text(f"{variable}={SECRET}\n", encoding="utf-8")
+    assert variable in str(refused({}, tmp_path))
+
+
+def test_the_tests_own_variables_and_empty_ones_are_no_settings(tmp_path: Path) -> None:
+    others = {"UDM_TEST_MSSQL_URL": "mssql://h", "UDM_UPDATE_GOLDEN": "1", "UDM_TARGT": "", "UDMX": "1"}
+    assert load_settings(others, tmp_path).embedded
+
+
 def test_without_a_digest_key_each_run_makes_its_own(tmp_path: Path) -> None:
     one, other = (load_settings({}, tmp_path).digest_key for _ in range(2))
     assert one != other

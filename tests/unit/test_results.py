@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
 
+from model.names import TableName
 from model.ops import Status
-from orchestration.reporting import COLUMNS, counted, summary_rows
+from orchestration.reporting import COLUMNS, counted, looked_at, summary
 from orchestration.results import TableResult, exit_status
 
 
@@ -57,11 +59,30 @@ def test_an_outcome_in_words_names_every_count_that_matters() -> None:
 
 def test_the_summary_has_a_cell_for_each_column() -> None:
     whole = result(extracted=12_345, inserted=1, updated=2, deleted=3, unchanged=4, duplicates=5, quarantined=6, seconds=2.0)
-    [row] = summary_rows([whole])
-    assert row == ("DNA.ACCT", "SUCCESS", "12,345", "1", "2", "3", "4", "6", "2.0", "6,172")
-    assert len(row) == len(COLUMNS) + 2
+    headers, [row] = summary([whole])
+    assert row == ("DNA.ACCT", "SUCCESS", "12,345", "1", "2", "3", "4", "5", "6", "2.0", "6,172")
+    assert headers == ("table", "status", *COLUMNS)
+
+
+def test_the_summary_has_duplicates_only_where_a_table_had_any() -> None:
+    headers, rows = summary([OK, result(extracted=7)])
+    assert "duplicates" not in headers
+    assert [len(row) for row in rows] == [len(headers)] * 2
+    headers, rows = summary([OK, result(duplicates=1_234)])
+    assert [row[headers.index("duplicates")] for row in rows] == ["0", "1,234"]
+
+
+def test_the_history_shown_is_one_that_changed_else_one_that_was_loaded() -> None:
+    tables = [TableName(database="B", schema="S", table=name) for name in "ABC"]
+    same, changed, failed = (
+        replace(result(inserted=inserted), bronze=table) for inserted, table in zip((0, 2, 3), tables, strict=True)
+    )
+    failed = replace(failed, status=Status.FAILED)
+    assert looked_at([failed, same, changed]) == tables[1]
+    assert looked_at([failed, same]) == tables[0]
+    assert looked_at([failed]) is None
 
 
 def test_the_summary_keeps_the_order_and_the_failures() -> None:
-    rows = summary_rows([FAILED, OK, SKIPPED])
+    _, rows = summary([FAILED, OK, SKIPPED])
     assert [row[1] for row in rows] == ["FAILED", "SUCCESS", "SKIPPED"]

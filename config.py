@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from model.errors import ConfigurationError
-from sources.registry import SourceRegistry, registry_from_environment
+from sources.registry import SourceRegistry, registry_from_environment, with_password
 
 DATA_FOLDER = "udm_data"
 _MIB = 1024 * 1024
@@ -41,6 +41,9 @@ class Settings:
     spool_bytes: int = 256 * _MIB
     spool_folder: Path | None = None
     duckdb_memory: str = "1GB"
+    bcp_engine: str = "auto"
+    bcp_path: str = ""
+    bcp_timeout: int = 3_600
     guard_low: float = 0.1
     guard_high: float = 5.0
     delete_guard_ratio: float = 0.2
@@ -67,7 +70,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
             remedy="Set UDM_TARGET to the warehouse's URL, for instance duckdb:////var/lib/udm (see .env.example).",
         )
     data_folder = (folder / DATA_FOLDER).resolve()
-    url = _target_url(target) if target else URL.create("duckdb", database=str(data_folder))
+    url = with_password("UDM_TARGET", _target_url(target), env) if target else URL.create("duckdb", database=str(data_folder))
     digest_key = env.get("UDM_DIGEST_KEY", "")
     settings = Settings(
         target=url,
@@ -82,6 +85,9 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         spool_bytes=_whole(env, "SPOOL_MB", 256, least=0) * _MIB,
         spool_folder=Path(env["SPOOL_DIR"]) if env.get("SPOOL_DIR") else None,
         duckdb_memory=_size(env, "DUCKDB_MEMORY_LIMIT", "1GB"),
+        bcp_engine=_engine(env),
+        bcp_path=env.get("BCP_PATH", ""),
+        bcp_timeout=_whole(env, "BCP_TIMEOUT", 3_600),
         guard_low=_ratio(env, "GUARD_LOW_RATIO", 0.1),
         guard_high=_ratio(env, "GUARD_HIGH_RATIO", 5.0),
         delete_guard_ratio=_ratio(env, "DELETE_GUARD_RATIO", 0.2),
@@ -141,10 +147,12 @@ def _target_url(text: str) -> URL:
             "UDM_TARGET is not a URL.", remedy="Write it like duckdb:////var/lib/udm or mssql://user@host:1433/?encrypt=yes."
         ) from None
     kind = url.get_backend_name()
-    if kind in {"mssql", "postgresql"}:
+    if kind == "mssql":
+        return url
+    if kind == "postgresql":
         raise ConfigurationError(
-            f"UDM_TARGET is a {kind} URL, and this version loads into DuckDB only.",
-            remedy="Use duckdb:////abs/folder for now; TODO.md says what is still to come.",
+            f"UDM_TARGET is a {kind} URL, and this version loads into DuckDB and SQL Server only.",
+            remedy="Use mssql://user@host:1433/ or duckdb:////abs/folder; TODO.md says what is still to come.",
         )
     if kind != "duckdb":
         raise ConfigurationError(
@@ -191,6 +199,14 @@ def _ratio(env: Mapping[str, str], variable: str, default: float) -> float:
     if not 0.0 <= value < float("inf"):
         raise ConfigurationError(f"{variable} is {text!r}.", remedy="Set it to a number such as 0.1 (ten per cent).")
     return value
+
+
+def _engine(env: Mapping[str, str]) -> str:
+    engine = (env.get("BCP_ENGINE") or "auto").lower()
+    known = ("auto", "bcp", "arrow")
+    if engine not in known:
+        raise ConfigurationError(f"BCP_ENGINE is {engine!r}.", remedy=f"Set it to one of {', '.join(known)}.")
+    return engine
 
 
 def _level(env: Mapping[str, str]) -> str:

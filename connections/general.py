@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateSequence, CreateTable
 
 from connections.target import Target
 from model import control, ops
@@ -12,13 +11,18 @@ from model.names import TableName
 
 def create_missing(target: Target) -> None:
     """Schemas, tables, columns and sequences that Stage, Bronze and General lack. One transaction a database."""
-    general = target.databases.general
-    _create(target, general, control.CONTROL, ops.OPS)
-    for database in (target.databases.stage, target.databases.bronze):
-        _create(target, database, ops.MARKERS)
+    layers = (target.databases.stage, target.databases.bronze)
+    wanted = {target.databases.general: (control.CONTROL, ops.OPS), **dict.fromkeys(layers, (ops.MARKERS,))}
+    if any(any(_lacking(target, database, definitions)) for database, definitions in wanted.items()):
+        with target.creating():
+            for database, definitions in wanted.items():
+                _create(target, database, *definitions)
 
 
-def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
+def _lacking(
+    target: Target, database: str, definitions: tuple[sa.MetaData, ...]
+) -> tuple[list[sa.Table], list[tuple[sa.Table, sa.Column[object]]]]:
+    """The tables that a database lacks, and the columns that its tables lack."""
     tables = [table for metadata in definitions for table in metadata.sorted_tables]
     with target.engine.connect() as connection:
         held = target.catalogue(connection, database)
@@ -29,6 +33,11 @@ def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
         for column in table.columns
         if _folded(table) in held and column.name.casefold() not in held[_folded(table)]
     ]
+    return missing, lacking
+
+
+def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
+    missing, lacking = _lacking(target, database, definitions)
     if not missing and not lacking:
         return
     for schema in sorted({table.schema or "" for table in missing}):
@@ -36,10 +45,9 @@ def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
     with target.engine.begin() as connection:
         if ops.OPS in definitions:
             for sequence in (ops.BATCH_SEQUENCE, ops.LAYOUT_SEQUENCE):
-                here = sa.Sequence(sequence.name, schema=target.schema(database, ops.SCHEMA))
-                connection.execute(CreateSequence(here, if_not_exists=True))
+                target.create_sequence(connection, database, sequence)
         for table in missing:
-            connection.execute(CreateTable(target.own(table, database)))
+            target.create_table(connection, target.own(table, database))
         for table, column in lacking:
             name = TableName(database=database, schema=table.schema or "", table=table.name)
             connection.execute(target.add_column(name, _nullable(column)))

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.types import TypeEngine
 
+from connections.bulk_copy import BulkCopy
 from model.names import TableName
-from model.types import Column, ColumnType
+from model.types import Column, ColumnType, Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,14 @@ class Target(ABC):
         """The target's type for a canonical one as its catalogue spells it."""
         return self.sql_type(column_type).compile(self.engine.dialect)
 
+    def key_type(self, column_type: ColumnType) -> ColumnType:
+        """The type that a key column is stored as, where the target wants keys bounded."""
+        return column_type
+
+    def hash_type(self) -> TypeEngine[object]:
+        """The type of a stored hash."""
+        return self.sql_type(_HASH)
+
     @abstractmethod
     def columns_of(self, connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
         """The catalogue's columns of a table in their order; empty where there is no such table."""
@@ -78,6 +87,19 @@ class Target(ABC):
     @abstractmethod
     def create_schema(self, database: str, schema: str) -> None:
         """Create a schema where it is missing."""
+
+    def creating(self) -> AbstractContextManager[None]:
+        """Keeps other runs from creating the same things at the same time, where they would get in each other's way."""
+        return nullcontext()
+
+    def create_sequence(self, connection: sa.Connection, database: str, sequence: sa.Sequence) -> None:
+        """Create one of General's sequences where it is missing."""
+        here = sa.Sequence(sequence.name, schema=self.schema(database, sequence.schema or ""))
+        connection.execute(CreateSequence(here, if_not_exists=True))
+
+    def create_table(self, connection: sa.Connection, table: sa.Table) -> None:
+        """CREATE TABLE, where it is missing."""
+        connection.execute(CreateTable(table, if_not_exists=True))
 
     @abstractmethod
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
@@ -100,6 +122,19 @@ class Target(ABC):
         self, connection: sa.Connection, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
     ) -> int:
         """Append frames that hold exactly `columns` to a table by the fastest exact route; returns the rows loaded."""
+
+    def bulk_copy(self) -> BulkCopy | None:
+        """Where many rows are sent to, for a target that loads by BCP; None where `bulk_load` is the fastest route for all."""
+        return None
+
+    def check_values(self, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The frames, each looked through before it is passed on.
+
+        Raises:
+            ValueNotExact: naming the column that holds a value which the target cannot.
+        """
+        del name, columns
+        yield from frames
 
     @abstractmethod
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
@@ -128,6 +163,11 @@ class Target(ABC):
         """
         del name, key, read_back, flag
         return None
+
+    def disabled_indexes(self, connection: sa.Connection, name: TableName) -> dict[str, str]:
+        """A table's indexes that are there and not kept, each with the statement, as SQL text, that enables it again."""
+        del connection, name
+        return {}
 
     def is_transient(self, error: BaseException) -> bool:
         """Whether what a statement raised may pass by itself: a deadlock, a lost connection, a time-out."""
@@ -179,6 +219,9 @@ class Target(ABC):
     def quoted(self, name: TableName) -> str:
         """A table's name as it stands in SQL text."""
         return self.engine.dialect.identifier_preparer.format_table(self.table(name, ()))
+
+
+_HASH = ColumnType(kind=Kind.BINARY, length=16)
 
 
 def ddl(statement: str) -> sa.DDL:

@@ -159,7 +159,8 @@ def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, c
     )
     with _step(run, EventType.BCP_LOAD) as event:
         rows = promotion.inserted + promotion.updated + promotion.deleted
-        event.RowsInserted = load_staging(target, tables, extracted.layouts.layout, _staged(extracted, changes, spool), rows)
+        staged = _staged(extracted, changes, spool)
+        event.RowsInserted = load_staging(target, tables, extracted.layouts.layout, staged, rows, run.spool_folder.new_table)
     for step, promote in ((EventType.CDC_PROMOTION, run_cdc), (EventType.SCD2_PROMOTION, run_scd2)):
         with _step(run, step) as event:
             promote(target, session, tables, promotion)

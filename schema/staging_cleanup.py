@@ -17,10 +17,15 @@ def drop_dead_staging(target: Target, tables: WarehouseTable) -> list[str]:
     ours = staging_owner(tables.staging.table)
     with target.engine.connect() as connection:
         names = target.tables_in(connection, tables.staging.database, tables.staging.schema)
-    dead = [name for name in names if (owner := staging_owner(name)) and ours and owner[0] == ours[0] and owner != ours]
+    dead = [name for name in names if ours and _is_of(staging_owner(name), *ours)]
     for name in dead:
         with target.engine.begin() as connection:
             drop_table(
                 target, connection, TableName(database=tables.staging.database, schema=tables.staging.schema, table=name)
             )
     return dead
+
+
+def _is_of(owner: tuple[str, int] | None, table: str, batch: int) -> bool:
+    # Without case, as the lock is held: two tables whose names differ in case alone cannot be listed.
+    return owner is not None and owner[0].casefold() == table.casefold() and owner[1] != batch

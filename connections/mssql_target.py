@@ -1,0 +1,236 @@
+"""SQL Server 2016 and later and Azure SQL Managed Instance: Stage, Bronze and General as three databases of one server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from typing import ClassVar
+
+import polars as pl
+import pyodbc
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateSequence, CreateTable
+from sqlalchemy.types import TypeEngine
+
+from connections import mssql_catalogue, mssql_statements
+from connections.bulk_copy import BulkCopy, BulkSettings
+from connections.mssql_errors import ALREADY_THERE, is_transient, numbers_of
+from connections.mssql_health import warnings_of
+from connections.mssql_insert import insert, statement
+from connections.mssql_lock import held
+from connections.mssql_login import Login, driver_of
+from connections.mssql_session import check_server, connect
+from connections.mssql_types import MSSQLType, key_type, mssql_type, travelling_as
+from connections.mssql_values import checked
+from connections.target import Databases, Session, Target, ddl
+from model.names import TableName
+from model.system_columns import SCD2_KEY
+from model.types import Column, ColumnType
+
+_CREATING = "udm:create"
+_CREATING_MILLISECONDS = 120_000
+
+
+class MSSQLTarget(Target):
+    """Three databases; every statement names the one it means, so that a session serves all of them."""
+
+    kind: ClassVar[str] = "mssql"
+
+    def __init__(self, login: Login, databases: Databases, bulk: BulkSettings, *, create_databases: bool = False) -> None:
+        self.login = login
+        self._bulk = bulk
+        self._running: set[Callable[[], object]] = set()
+        self._mutex = threading.RLock()  # reentrant: `interrupt` is called by signal handlers, which may come in it
+        self._driver = driver_of(login, pyodbc.drivers())
+        check_server(login, self._driver, databases, create=create_databases)
+        engine, recorder = (self._engine(databases.general) for _ in range(2))
+        super().__init__(engine, recorder, databases)
+        sa.event.listen(engine, "before_cursor_execute", self._begin_statement)
+        sa.event.listen(engine, "after_cursor_execute", self._end_statement)
+        sa.event.listen(engine, "handle_error", self._failed_statement)
+
+    def _engine(self, database: str) -> sa.Engine:
+        return sa.create_engine(
+            "mssql+pyodbc://",
+            creator=partial(connect, self.login, self._driver, database),
+            hide_parameters=True,
+            max_overflow=-1,
+            pool_pre_ping=True,
+        )
+
+    def _begin_statement(self, _: object, cursor: pyodbc.Cursor, *__: object) -> None:
+        with self._mutex:
+            self._running.add(cursor.cancel)
+
+    def _end_statement(self, _: object, cursor: pyodbc.Cursor, *__: object) -> None:
+        with self._mutex:
+            self._running.discard(cursor.cancel)
+
+    def _failed_statement(self, context: sa.engine.ExceptionContext) -> None:
+        cursor = context.cursor
+        if cursor is not None:
+            self._end_statement(None, cursor)
+
+    @contextmanager
+    def watched(self, stop: Callable[[], object]) -> Iterator[None]:
+        """`interrupt` calls `stop` while the block runs."""
+        with self._mutex:
+            self._running.add(stop)
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._running.discard(stop)
+
+    def schema(self, database: str, schema: str) -> str:
+        """SQL Server's `database.schema`."""
+        return f"{database}.{schema}"
+
+    def sql_type(self, column_type: ColumnType) -> TypeEngine[object]:
+        """Every canonical type has one; which values it refuses, `connections.mssql_values` says."""
+        return mssql_type(column_type)
+
+    def key_type(self, column_type: ColumnType) -> ColumnType:
+        """Bounded: (MAX) cannot be indexed."""
+        return key_type(column_type)
+
+    def hash_type(self) -> TypeEngine[object]:
+        """16 bytes, no more and no less."""
+        return MSSQLType("binary(16)")
+
+    def columns_of(self, connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
+        """From INFORMATION_SCHEMA."""
+        return mssql_catalogue.columns_of(connection, name)
+
+    def tables_in(self, connection: sa.Connection, database: str, schema: str) -> list[str]:
+        """From INFORMATION_SCHEMA."""
+        return mssql_catalogue.tables_in(connection, database, schema)
+
+    def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
+        """From INFORMATION_SCHEMA."""
+        return mssql_catalogue.catalogue(connection, database)
+
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """One run at a time: two first runs would find the same things missing."""
+        with held(self.engine, _CREATING, patience=_CREATING_MILLISECONDS):
+            yield
+
+    def create_schema(self, database: str, schema: str) -> None:
+        """CREATE SCHEMA works in the current database only, and wants to be alone in its batch."""
+        self._in_database(database, mssql_statements.create_schema(schema))
+
+    def create_sequence(self, connection: sa.Connection, database: str, sequence: sa.Sequence) -> None:
+        """CREATE SEQUENCE works in the current database only."""
+        del connection
+        here = sa.Sequence(sequence.name, schema=sequence.schema, data_type=sa.BigInteger, start=1)
+        create = str(CreateSequence(here).compile(dialect=self.engine.dialect))
+        self._in_database(database, mssql_statements.create_sequence(sequence.schema or "", sequence.name, create))
+
+    def _in_database(self, database: str, sql: str) -> None:
+        session = connect(self.login, self._driver, database, autocommit=True)
+        try:
+            session.execute(sql)
+        except pyodbc.Error as error:
+            if not numbers_of(error) & ALREADY_THERE:  # another run was quicker
+                raise
+        finally:
+            session.close()
+
+    def create_table(self, connection: sa.Connection, table: sa.Table) -> None:
+        """CREATE TABLE has no IF NOT EXISTS: OBJECT_ID says it."""
+        create = str(CreateTable(table).compile(dialect=self.engine.dialect))
+        name = self.engine.dialect.identifier_preparer.format_table(table)
+        connection.execute(ddl(mssql_statements.create_table(name, create)))
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """The server's clock."""
+        instant: datetime = connection.execute(sa.text(mssql_statements.NOW)).scalar_one()
+        return instant
+
+    def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
+        """An application lock in General, owned by the session that the promotions run on."""
+        return held(self.engine, f"udm:{source}.{table}")
+
+    def bulk_copy(self) -> BulkCopy | None:
+        """Many rows go by BCP."""
+        return BulkCopy(login=self.login, settings=self._bulk, watched=self.watched)
+
+    def check_values(self, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Refuses NaN, 24:00:00 and what else SQL Server cannot hold."""
+        return checked(name, columns, frames)
+
+    def bulk_load(
+        self, connection: sa.Connection, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
+    ) -> int:
+        """A parameterised INSERT: exact for every value; `data_load` takes BCP where the rows are many."""
+        types = [(mssql_catalogue.quoted(column.name), self.type_text(column.type)) for column in columns]
+        raw: pyodbc.Connection = connection.connection.dbapi_connection
+        cursor = raw.cursor()
+        try:
+            with self.watched(cursor.cancel):
+                return insert(cursor, statement(self.quoted(name), types), columns, self.check_values(name, columns, frames))
+        finally:
+            cursor.close()
+
+    def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
+        """As Arrow, on a session of its own that sees what is committed."""
+        from connections.mssql_arrow import read_frames  # noqa: PLC0415 - a run that reads nothing back needs no second driver
+
+        text = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+        return read_frames(self.login, self.databases.general, text, rows, self.watched)
+
+    def travelling(self, column: Column) -> sa.ColumnElement[object]:
+        """TIME and UUID as canonical text, instants with an offset in UTC."""
+        return travelling_as(column.name, column.type.kind)
+
+    def binary_literal(self, value: bytes) -> sa.ColumnElement[bytes]:
+        """`0x…`."""
+        return sa.literal_column(f"0x{value.hex()}")
+
+    def surrogate_key(self, bronze: sa.FromClause) -> sa.ColumnElement[int] | None:
+        """An IDENTITY column numbers itself."""
+        del bronze
+        return None
+
+    def surrogate_column(self) -> sa.Column[int]:
+        """Numbered by the server, and the table's clustered primary key: new versions are appended."""
+        return sa.Column(SCD2_KEY, sa.BigInteger, sa.Identity(), primary_key=True)
+
+    def one_active_index(self, name: TableName, key: str, flag: str) -> str:
+        """A filtered unique index."""
+        return mssql_statements.one_active_index(name, self.quoted(name), key, flag)
+
+    def current_index(self, name: TableName, key: str, read_back: Sequence[str], flag: str) -> str | None:
+        """A filtered unique index that covers what is read back."""
+        return mssql_statements.current_index(name, self.quoted(name), key, read_back, flag)
+
+    def disabled_indexes(self, connection: sa.Connection, name: TableName) -> dict[str, str]:
+        """From sys.indexes, the clustered one first: the others cannot be rebuilt without it."""
+        found = connection.execute(sa.text(mssql_statements.disabled_indexes(name, self.quoted(name)))).scalars()
+        return {index: mssql_statements.rebuild_index(self.quoted(name), index) for index in found}
+
+    def is_transient(self, error: BaseException) -> bool:
+        """By SQLSTATE and native number."""
+        return is_transient(error)
+
+    def start_up_warnings(self) -> list[str]:
+        """RCSI and the logs."""
+        with self.engine.connect() as connection:
+            return warnings_of(connection, self.databases)
+
+    def interrupt(self) -> None:
+        """Cancel every statement and load that runs; the lock's session lives on and rolls back."""
+        with self._mutex:
+            running = list(self._running)
+        for stop in running:
+            with suppress(pyodbc.Error):  # it has just ended
+                stop()
+
+    def query_hint(self, name: TableName) -> str:
+        """For sqlcmd, which asks for the password."""
+        who = f"-U {self.login.user}" if self.login.user else "-E"
+        return f'sqlcmd -S {self.login.server} {who} -Q "SELECT TOP 5 * FROM {self.quoted(name)}"'  # noqa: S608 - a hint for people

@@ -25,6 +25,10 @@ def _connect(settings: Settings) -> Target:
     """The target of the URL's kind. Drivers are imported only here."""
     databases = Databases(stage=settings.stage_db, bronze=settings.bronze_db, general=settings.general_db)
     match settings.target.get_backend_name():
+        case "postgresql":
+            from connections.postgresql_target import PostgreSQLTarget  # noqa: PLC0415
+
+            return PostgreSQLTarget(settings.target, databases)
         case _:
             from connections.duckdb_target import DuckDBTarget  # noqa: PLC0415
 

@@ -91,6 +91,7 @@ def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tup
         )
     key = _key(run, config, description)
     tables = config.warehouse_table(run.target, run.batch, description.columns, key)
+    run.target.check_names(tables)
     with run.target.engine.connect() as connection:
         plans = plan_evolution(run.target, connection, tables)
         check_layers_agree(run.target, connection, tables, plans)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from model.errors import ConfigurationError
-from sources.registry import SourceRegistry, registry_from_environment, with_password
+from sources.registry import SourceRegistry, refuse_password_in_query, registry_from_environment, with_password
 
 DATA_FOLDER = "udm_data"
 _MIB = 1024 * 1024
@@ -70,7 +70,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
             remedy="Set UDM_TARGET to the warehouse's URL, for instance duckdb:////var/lib/udm (see .env.example).",
         )
     data_folder = (folder / DATA_FOLDER).resolve()
-    url = with_password("UDM_TARGET", _target_url(target), env) if target else URL.create("duckdb", database=str(data_folder))
+    url = _target_url(target, env) if target else URL.create("duckdb", database=str(data_folder))
     digest_key = env.get("UDM_DIGEST_KEY", "")
     settings = Settings(
         target=url,
@@ -138,31 +138,49 @@ def _read_env_file(environment: Mapping[str, str], folder: Path) -> dict[str, st
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _target_url(text: str) -> URL:
+def _target_url(text: str, env: Mapping[str, str]) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         # The cause would show the URL, password and all.
         raise ConfigurationError(
-            "UDM_TARGET is not a URL.", remedy="Write it like duckdb:////var/lib/udm or mssql://user@host:1433/?encrypt=yes."
+            "UDM_TARGET is not a URL.", remedy="Write it like duckdb:////var/lib/udm or postgresql://user@host:5432/warehouse."
         ) from None
-    kind = url.get_backend_name()
-    if kind == "mssql":
-        return url
-    if kind == "postgresql":
+    checked = _TARGETS.get(url.get_backend_name())
+    if checked is None:
         raise ConfigurationError(
-            f"UDM_TARGET is a {kind} URL, and this version loads into DuckDB and SQL Server only.",
-            remedy="Use mssql://user@host:1433/ or duckdb:////abs/folder; TODO.md says what is still to come.",
+            "UDM_TARGET has an unknown kind of target before '://'.", remedy=f"Known kinds are {', '.join(sorted(_TARGETS))}."
         )
-    if kind != "duckdb":
-        raise ConfigurationError(
-            "UDM_TARGET has an unknown kind of target before '://'.", remedy="Known kinds are duckdb, mssql and postgresql."
-        )
+    return checked(url, env)
+
+
+def _duckdb_target(url: URL, env: Mapping[str, str]) -> URL:
     if not url.database or not Path(url.database).is_absolute():
         raise ConfigurationError(
             "UDM_TARGET must name a folder by its absolute path.", remedy="Write four slashes: duckdb:////var/lib/udm."
         )
-    return url
+    return with_password("UDM_TARGET", url, env)
+
+
+def _postgresql_target(url: URL, env: Mapping[str, str]) -> URL:
+    if not url.database:
+        raise ConfigurationError(
+            "UDM_TARGET names no database.", remedy="Write it behind the host: postgresql://user@host:5432/warehouse."
+        )
+    refuse_password_in_query("UDM_TARGET", url)
+    return with_password("UDM_TARGET", url, env)
+
+
+def _mssql_target(url: URL, env: Mapping[str, str]) -> URL:
+    refuse_password_in_query("UDM_TARGET", url)
+    return with_password("UDM_TARGET", url, env)
+
+
+_TARGETS: dict[str, Callable[[URL, Mapping[str, str]], URL]] = {
+    "duckdb": _duckdb_target,
+    "mssql": _mssql_target,
+    "postgresql": _postgresql_target,
+}
 
 
 def _name(env: Mapping[str, str], variable: str, default: str) -> str:

@@ -32,6 +32,10 @@ def _connect(settings: Settings, *, create_databases: bool) -> Target:
 
             bulk = BulkSettings(engine=settings.bcp_engine, path=settings.bcp_path, timeout=settings.bcp_timeout)
             return MSSQLTarget(login_of(settings.target), databases, bulk, create_databases=create_databases)
+        case "postgresql":
+            from connections.postgresql_target import PostgreSQLTarget  # noqa: PLC0415
+
+            return PostgreSQLTarget(settings.target, databases)
         case _:
             from connections.duckdb_target import DuckDBTarget  # noqa: PLC0415
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
 import sqlalchemy as sa
 
 from connections.target import Target
 from model import control, ops
+from model.errors import ConfigurationError
 from model.names import TableName
 
 
@@ -26,12 +29,16 @@ def _lacking(
     tables = [table for metadata in definitions for table in metadata.sorted_tables]
     with target.engine.connect() as connection:
         held = target.catalogue(connection, database)
-    missing = [table for table in tables if _folded(table) not in held]
+    if target.compares_case:
+        _refuse_other_spellings(database, tables, held)
+    folded: Callable[[str], str] = str if target.compares_case else str.casefold
+    keys = {table: (folded(table.schema or ""), folded(table.name)) for table in tables}
+    missing = [table for table in tables if keys[table] not in held]
     lacking = [
         (table, column)
         for table in tables
         for column in table.columns
-        if _folded(table) in held and column.name.casefold() not in held[_folded(table)]
+        if keys[table] in held and folded(column.name) not in held[keys[table]]
     ]
     return missing, lacking
 
@@ -53,9 +60,26 @@ def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
             connection.execute(target.add_column(name, _nullable(column)))
 
 
-def _folded(table: sa.Table) -> tuple[str, str]:
-    # Users may spell their control tables in another case, which most targets take for the same name.
-    return (table.schema or "").casefold(), table.name.casefold()
+def _refuse_other_spellings(database: str, tables: Sequence[sa.Table], held: Mapping[tuple[str, str], set[str]]) -> None:
+    """Where names that differ in case are two, a table or column spelled otherwise would be passed over in silence."""
+    wanted = {((table.schema or "").casefold(), table.name.casefold()): table for table in tables}
+    for (schema, name), columns in held.items():
+        table = wanted.get((schema.casefold(), name.casefold()))
+        if table is None:
+            continue
+        ours = {schema: table.schema or "", name: table.name, **_spellings(table, columns)}
+        for theirs, spelled in ours.items():
+            if theirs != spelled:
+                raise ConfigurationError(
+                    f"{database}.{schema}.{name}: {theirs!r} is not {spelled!r} here, for this target compares names with their case.",
+                    remedy=f'Rename it: ALTER … RENAME {theirs} TO "{spelled}".',
+                )
+
+
+def _spellings(table: sa.Table, held: Iterable[str]) -> dict[str, str]:
+    ours = {column.name.casefold(): column.name for column in table.columns}
+    there = set(held)
+    return {name: ours[name.casefold()] for name in there if name.casefold() in ours and ours[name.casefold()] not in there}
 
 
 def _nullable(column: sa.Column[object]) -> sa.Column[object]:

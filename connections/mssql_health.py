@@ -22,8 +22,8 @@ def warnings_of(connection: sa.Connection, databases: Databases) -> list[str]:
     with suppress(sa.exc.DBAPIError):
         names = connection.execute(sa.text(RCSI), {"stage": databases.stage, "bronze": databases.bronze}).scalars().all()
         found += [
-            f"READ_COMMITTED_SNAPSHOT is off in {name}: a reader is blocked until a promotion commits, and a long query may see a "
-            "key with no active version or with two. A DBA can turn it on with ALTER DATABASE "
+            f"READ_COMMITTED_SNAPSHOT is off in {name}: a reader is blocked until a promotion commits, and a long query may see "
+            "a key with no active version or with two. A DBA can turn it on with ALTER DATABASE "
             f"{quoted(name)} SET READ_COMMITTED_SNAPSHOT ON."
             for name in names
         ]

@@ -20,7 +20,9 @@ from sqlalchemy.types import TypeEngine
 
 from connections.bulk_copy import BulkCopy
 from model.names import TableName
+from model.system_columns import SCD2_KEY
 from model.types import Column, ColumnType, Kind
+from model.warehouse import WarehouseTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Target(ABC):
 
     kind: ClassVar[str]
     add_column_keyword: ClassVar[str] = "ADD"
+    compares_case: ClassVar[bool] = False
+    """Whether names that differ in case only are two names."""
 
     def __init__(self, engine: sa.Engine, recorder: sa.Engine, databases: Databases) -> None:
         """`engine` for data, which `interrupt` stops; `recorder` for ops, which must still be written then."""
@@ -103,11 +107,18 @@ class Target(ABC):
 
     @abstractmethod
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
-        """The columns of every table of a database, by schema and table; all names case folded."""
+        """The columns of every table of a database, by schema and table; names case folded unless `compares_case`."""
 
     @abstractmethod
     def now(self, connection: sa.Connection) -> datetime:
         """The target's clock: naive UTC to the microsecond."""
+
+    def check_names(self, tables: WarehouseTable) -> None:
+        """Refuse names that this target would not keep as they are, before anything is extracted.
+
+        Raises:
+            UnsupportedName: naming the table or column.
+        """
 
     @abstractmethod
     def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
@@ -140,6 +151,10 @@ class Target(ABC):
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
         """Stream a query's result in frames of about `rows` rows."""
 
+    def read_hashes(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
+        """Stream a query of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout`, none of them ever NULL."""
+        return self.read(connection, query, rows)
+
     @abstractmethod
     def travelling(self, column: Column) -> sa.ColumnElement[object]:
         """The expression that reads a stored column in the dtype it travels in (`ColumnType.dtype`)."""
@@ -151,6 +166,10 @@ class Target(ABC):
     @abstractmethod
     def surrogate_key(self, bronze: sa.FromClause) -> sa.ColumnElement[int] | None:
         """The expression that numbers new Bronze rows, or None where the column numbers itself."""
+
+    def surrogate_column(self) -> sa.Column[int]:
+        """Bronze's surrogate key as a column of its table."""
+        return sa.Column(SCD2_KEY, sa.BigInteger, nullable=False)
 
     @abstractmethod
     def one_active_index(self, name: TableName, key: str, flag: str) -> str:

@@ -74,7 +74,7 @@ def load_arrow(copy: BulkCopy, name: TableName, columns: Sequence[Column], frame
 
 
 class _Stop:
-    """Ends the stream of frames, for the bulk copy itself cannot be cancelled. Keeps the stream's error, which Rust would hide."""
+    """Ends the stream of frames, for the bulk copy itself cannot be cancelled. Keeps an error of it that Rust would hide."""
 
     def __init__(self) -> None:
         self._requested = False

@@ -19,7 +19,7 @@ def read_current_hashes(target: Target, connection: sa.Connection, stage: TableN
     """Frames of `_key_hash`, `_row_hash` and `_hash_layout` of a Stage table's current rows, in no order."""
     table = target.table(stage, (KEY_HASH, ROW_HASH, HASH_LAYOUT, CDC_IS_CURRENT))
     query = sa.select(table.c[KEY_HASH], table.c[ROW_HASH], table.c[HASH_LAYOUT]).where(table.c[CDC_IS_CURRENT] == sa.true())
-    yield from target.read(connection, query, _ROWS)
+    yield from target.read_hashes(connection, query, _ROWS)
 
 
 def read_current_rows(

@@ -94,6 +94,7 @@ def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tup
     key = _key(run, config, description)
     columns = _stored_as(run.target, description.columns, key)
     tables = config.warehouse_table(run.target, run.batch, columns, key)
+    run.target.check_names(tables)
     with run.target.engine.connect() as connection:
         plans = plan_evolution(run.target, connection, tables)
         check_layers_agree(run.target, connection, tables, plans)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from config import Settings
@@ -16,12 +19,24 @@ from connections import open_target
 from connections.target import Target
 from model.names import TableName
 from sources.registry import SourceRegistry
+from tests.postgresql_server import postgresql_server
 
 
 class Backend(ABC):
     """Makes empty warehouses of one kind and knows how to look at them from outside."""
 
     name: str
+    flags: ClassVar[dict[str, str]] = {"true": "true", "false": "false"}
+    """The literals of a flag."""
+    longest_name: ClassVar[int | None] = None
+    """Bytes that a name may have; None: any number."""
+
+    refusing: ClassVar[tuple[str, ...]] = (
+        'ALTER TABLE {table} ADD COLUMN "Refused" INTEGER',
+        'UPDATE {table} SET "Refused" = 1',
+        'ALTER TABLE {table} ALTER COLUMN "Refused" SET NOT NULL',
+    )
+    """The statements after which {table} takes no row of the pipeline's."""
 
     @abstractmethod
     def fresh(self, folder: Path) -> URL:
@@ -44,6 +59,11 @@ class Backend(ABC):
     @abstractmethod
     def indexes(self, target: Target, name: TableName) -> list[str]:
         """The names of a table's unique indexes."""
+
+    def drop_index(self, schema: str, index: str, table: str) -> str:
+        """The statement that drops an index; `schema` is quoted already."""
+        del table
+        return f'DROP INDEX {schema}."{index}"'
 
 
 class DuckDB(Backend):
@@ -104,7 +124,55 @@ class DuckDB(Backend):
             return [index for (index,) in connection.exec_driver_sql(query, (name.database, name.table))]
 
 
-BACKENDS: tuple[Backend, ...] = (DuckDB(),)
+class PostgreSQL(Backend):
+    """Databases of one server, made from a prepared one."""
+
+    name = "postgresql"
+    longest_name = 63
+
+    def __init__(self) -> None:
+        self._databases = itertools.count(1)
+        self._template = ""
+
+    def empty(self, folder: Path) -> URL:
+        return self._database("template0")
+
+    def fresh(self, folder: Path) -> URL:
+        if not self._template:
+            url = self._database("template0")
+            open_target(settings_for(url, folder)).close()
+            self._template = url.database or ""
+        return self._database(self._template)
+
+    def _database(self, template: str) -> URL:
+        name = f"warehouse_{os.getpid()}_{next(self._databases)}"
+        server = postgresql_server()
+        self.execute(server.url, "", f"CREATE DATABASE {name} TEMPLATE {template}")
+        return server.url.set(database=name)
+
+    def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
+        import psycopg  # noqa: PLC0415 - only this backend's
+
+        rows: list[tuple[Any, ...]] = []
+        with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+            for statement in statements:
+                cursor = connection.execute(statement.encode())
+                rows = cursor.fetchall() if cursor.description else []
+        return rows
+
+    def differing(
+        self, target: Target, source: Path, table: str, stored: TableName, column: str, flag: str
+    ) -> list[tuple[Any, ...]]:
+        return []
+
+    def indexes(self, target: Target, name: TableName) -> list[str]:
+        query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = :schema AND tablename = :table AND indexdef LIKE :unique")
+        with target.engine.connect() as connection:
+            about = {"schema": target.schema(name.database, name.schema), "table": name.table, "unique": "CREATE UNIQUE%"}
+            return list(connection.execute(query, about).scalars())
+
+
+BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL())
 
 
 def settings_for(url: URL, folder: Path) -> Settings:

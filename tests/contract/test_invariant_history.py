@@ -31,7 +31,7 @@ def rows_of(truth: dict[Row, Row]) -> list[Row]:
 
 
 def active_versions(pipeline: Pipeline) -> list[Row]:
-    return pipeline.query('SELECT "A", "B", count(*) FROM {bronze} WHERE "UdmActiveFlag" GROUP BY 1, 2', TABLE)
+    return pipeline.query('SELECT "A", "B", count(*) FROM {bronze} WHERE "UdmActiveFlag" = {true} GROUP BY "A", "B"', TABLE)
 
 
 def closed_versions(pipeline: Pipeline) -> dict[int, dict[str, Any]]:

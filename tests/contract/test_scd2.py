@@ -93,10 +93,14 @@ def test_surrogate_keys_are_unique_and_later_batches_have_greater_ones(history: 
 def test_a_unique_index_refuses_a_second_active_version(history: History) -> None:
     pipeline = history.pipeline
     assert len(pipeline.backend.indexes(pipeline.target, pipeline.name("bronze", TABLE))) == 1
-    columns = ", ".join(f'"{name}"' for name in pipeline.columns("bronze", TABLE) if name != "_scd2_key")
-    copy = f'INSERT INTO {{bronze}} ("_scd2_key", {columns}) SELECT 1000 + "_scd2_key", {columns} FROM {{bronze}} WHERE '
-    with pytest.raises(sa.exc.IntegrityError):
-        pipeline.query(copy + '"UdmActiveFlag"', TABLE)
+    names = [name for name in pipeline.columns("bronze", TABLE) if name != "_scd2_key"]
+    bronze = pipeline.target.table(pipeline.name("bronze", TABLE), ("_scd2_key", *names))
+    values = {name: bronze.c[name] for name in names}
+    if (key := pipeline.target.surrogate_key(bronze)) is not None:
+        values = {"_scd2_key": key, **values}
+    active = sa.select(*values.values()).where(bronze.c["UdmActiveFlag"] == sa.true())
+    with pytest.raises(sa.exc.IntegrityError), pipeline.target.engine.begin() as connection:
+        connection.execute(sa.insert(bronze).from_select(list(values), active))
     assert pipeline.dump("bronze", TABLE) == history.bronze
 
 

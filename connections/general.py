@@ -54,7 +54,7 @@ def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
             for sequence in (ops.BATCH_SEQUENCE, ops.LAYOUT_SEQUENCE):
                 target.create_sequence(connection, database, sequence)
         for table in missing:
-            target.create_table(connection, target.own(table, database))
+            target.create_table(connection, database, target.own(table, database))
         for table, column in lacking:
             name = TableName(database=database, schema=table.schema or "", table=table.name)
             connection.execute(target.add_column(name, _nullable(column)))

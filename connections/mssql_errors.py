@@ -27,7 +27,6 @@ TRANSIENT_NUMBERS = frozenset(
 )  # fmt: skip
 # https://learn.microsoft.com/sql/odbc/reference/appendixes/appendix-a-odbc-error-codes
 TRANSIENT_STATES = frozenset({"08S01", "08001", "08007", "HYT00", "HYT01", "40001"})
-ALREADY_THERE = frozenset({2714, 1913, 1781, 2627, 2705})
 _NUMBER = re.compile(r"\((-?\d+)\)")
 
 

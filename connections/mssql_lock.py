@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from connections import mssql_statements
 from model.errors import TableHeld, TransientError
 
 _LONGEST = 255  # characters of a resource's name
 _SHOWN = 32  # of which sys.dm_tran_locks shows so many
 
-# No transaction is open while the lock is taken, so NOCOUNT alone keeps the result the only one.
+# NOCOUNT keeps the result the only one.
 TAKE = (
     "SET NOCOUNT ON; DECLARE @result int; EXEC @result = sp_getapplock @Resource = :resource, @LockMode = 'Exclusive', "
     "@LockOwner = 'Session', @LockTimeout = :patience; SELECT @result"
@@ -49,8 +50,8 @@ class LockSession:
 
 
 @contextmanager
-def held(engine: sa.Engine, resource: str, *, patience: int = 0) -> Iterator[LockSession]:
-    """Hold an application lock of General's on a session of its own, waiting up to `patience` milliseconds for it.
+def held(engine: sa.Engine, database: str, resource: str, *, patience: int = 0) -> Iterator[LockSession]:
+    """Hold an application lock of a database (General) on a session of its own, waiting up to `patience` milliseconds for it.
 
     Raises:
         TableHeld: another session has it; names its host and program where the login may see them.
@@ -59,6 +60,7 @@ def held(engine: sa.Engine, resource: str, *, patience: int = 0) -> Iterator[Loc
     connection = engine.connect()
     try:
         connection.detach()  # closing it ends the session, and with it the lock, whatever happened in between
+        connection.execute(sa.text(mssql_statements.use(database)))
         result = connection.execute(sa.text(TAKE), {"resource": resource, "patience": patience}).scalar_one()
         connection.commit()
         if result < 0:

@@ -14,14 +14,19 @@ def _literal(text: str) -> str:
     return "N'" + text.replace("'", "''") + "'"
 
 
+def use(database: str) -> str:
+    """Makes a database the current one: DDL wants that. Every other statement names its database in full."""
+    return f"USE {quoted(database)}"
+
+
 def create_schema(schema: str) -> str:
-    """To run in the schema's database."""
+    """CREATE SCHEMA where it is missing, in the current database."""
     create = _literal(f"CREATE SCHEMA {quoted(schema)}")
     return f"IF SCHEMA_ID({_literal(schema)}) IS NULL EXEC ({create})"
 
 
 def create_sequence(schema: str, name: str, create: str) -> str:
-    """To run in the sequence's database."""
+    """CREATE SEQUENCE where it is missing, in the current database."""
     found = _literal(f"{quoted(schema)}.{quoted(name)}")
     return f"IF OBJECT_ID({found}, N'SO') IS NULL EXEC ({_literal(create)})"
 
@@ -33,20 +38,24 @@ def create_table(name: str, create: str) -> str:
 
 def one_active_index(name: TableName, table: str, key: str, flag: str) -> str:
     """The proof of at most one active version a key."""
-    index = f"ux_{name.table}_one_active"
-    return _index(name, table, index, f"({quoted(key)}) WHERE {quoted(flag)} = 1")
+    definition = f"({quoted(key)}) WHERE {quoted(flag)} = 1"
+    return _unique_index(name, table, f"ux_{name.table}_one_active", key, definition)
 
 
 def current_index(name: TableName, table: str, key: str, read_back: Sequence[str], flag: str) -> str:
     """The index over the current rows that hashes are read back from, without a look at the table itself."""
-    included = ", ".join(map(quoted, read_back))
-    return _index(name, table, f"ux_{name.table}_current", f"({quoted(key)}) INCLUDE ({included}) WHERE {quoted(flag)} = 1")
+    definition = f"({quoted(key)}) INCLUDE ({', '.join(map(quoted, read_back))}) WHERE {quoted(flag)} = 1"
+    return _unique_index(name, table, f"ux_{name.table}_current", key, definition)
 
 
-def _index(name: TableName, table: str, index: str, definition: str) -> str:
+def _unique_index(name: TableName, table: str, index: str, key: str, definition: str) -> str:
+    """CREATE UNIQUE INDEX where the table has none on that key: a DBA may have given it another name."""
+    views = {view: f"{quoted(name.database)}.sys.{view}" for view in ("indexes", "index_columns", "columns")}
     return (
-        f"IF NOT EXISTS (SELECT 1 FROM {quoted(name.database)}.sys.indexes "  # noqa: S608 - quoted names
-        f"WHERE object_id = OBJECT_ID({_literal(table)}, N'U') AND name = {_literal(index)}) "
+        f"IF NOT EXISTS (SELECT 1 FROM {views['indexes']} AS i "  # noqa: S608 - quoted names
+        f"JOIN {views['index_columns']} AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal = 1 "
+        f"JOIN {views['columns']} AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
+        f"WHERE i.object_id = OBJECT_ID({_literal(table)}, N'U') AND i.is_unique = 1 AND c.name = {_literal(key)}) "
         f"CREATE UNIQUE INDEX {quoted(index)} ON {table} {definition}"
     )
 

@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 
 from connections import mssql_catalogue, mssql_statements
 from connections.bulk_copy import BulkCopy, BulkSettings
-from connections.mssql_errors import ALREADY_THERE, is_transient, numbers_of
+from connections.mssql_errors import is_transient
 from connections.mssql_health import warnings_of
 from connections.mssql_insert import insert, statement
 from connections.mssql_lock import held
@@ -25,13 +25,26 @@ from connections.mssql_login import Login, driver_of
 from connections.mssql_session import check_server, connect
 from connections.mssql_types import MSSQLType, key_type, mssql_type, travelling_as
 from connections.mssql_values import checked
-from connections.target import Databases, Session, Target, ddl
+from connections.target import Databases, Session, Target
 from model.names import TableName
 from model.system_columns import SCD2_KEY
 from model.types import Column, ColumnType
 
 _CREATING = "udm:create"
 _CREATING_MILLISECONDS = 120_000
+
+
+class _Definition(sa.DDL):
+    """DDL that runs in a database of its own. USE is a statement apart: of a batch the driver reports the first one's error only."""
+
+    def __init__(self, statement: str, database: str) -> None:
+        super().__init__(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+        self.database = database
+
+
+def _use_its_database(connection: sa.Connection, statement: object, *_: object) -> None:
+    if isinstance(statement, _Definition):
+        connection.exec_driver_sql(mssql_statements.use(statement.database))
 
 
 class MSSQLTarget(Target):
@@ -48,6 +61,8 @@ class MSSQLTarget(Target):
         check_server(login, self._driver, databases, create=create_databases)
         engine, recorder = (self._engine(databases.general) for _ in range(2))
         super().__init__(engine, recorder, databases)
+        for each in (engine, recorder):
+            sa.event.listen(each, "before_execute", _use_its_database)
         sa.event.listen(engine, "before_cursor_execute", self._begin_statement)
         sa.event.listen(engine, "after_cursor_execute", self._end_statement)
         sa.event.listen(engine, "handle_error", self._failed_statement)
@@ -70,9 +85,8 @@ class MSSQLTarget(Target):
             self._running.discard(cursor.cancel)
 
     def _failed_statement(self, context: sa.engine.ExceptionContext) -> None:
-        cursor = context.cursor
-        if cursor is not None:
-            self._end_statement(None, cursor)
+        if context.execution_context is not None:
+            self._end_statement(None, context.execution_context.cursor)  # type: ignore[attr-defined]
 
     @contextmanager
     def watched(self, stop: Callable[[], object]) -> Iterator[None]:
@@ -116,35 +130,32 @@ class MSSQLTarget(Target):
     @contextmanager
     def creating(self) -> Iterator[None]:
         """One run at a time: two first runs would find the same things missing."""
-        with held(self.engine, _CREATING, patience=_CREATING_MILLISECONDS):
+        with held(self.engine, self.databases.general, _CREATING, patience=_CREATING_MILLISECONDS):
             yield
 
+    def ddl(self, database: str, statement: str) -> sa.DDL:
+        """Runs in its database, as CREATE SCHEMA and CREATE SEQUENCE must and the rest may."""
+        return _Definition(statement, database)
+
     def create_schema(self, database: str, schema: str) -> None:
-        """CREATE SCHEMA works in the current database only, and wants to be alone in its batch."""
-        self._in_database(database, mssql_statements.create_schema(schema))
+        """CREATE SCHEMA wants to be alone in its batch."""
+        with self.engine.begin() as connection:
+            self._create(connection, database, mssql_statements.create_schema(schema))
 
     def create_sequence(self, connection: sa.Connection, database: str, sequence: sa.Sequence) -> None:
-        """CREATE SEQUENCE works in the current database only."""
-        del connection
+        """CREATE SEQUENCE has no IF NOT EXISTS."""
         here = sa.Sequence(sequence.name, schema=sequence.schema, data_type=sa.BigInteger, start=1)
         create = str(CreateSequence(here).compile(dialect=self.engine.dialect))
-        self._in_database(database, mssql_statements.create_sequence(sequence.schema or "", sequence.name, create))
+        self._create(connection, database, mssql_statements.create_sequence(sequence.schema or "", sequence.name, create))
 
-    def _in_database(self, database: str, sql: str) -> None:
-        session = connect(self.login, self._driver, database, autocommit=True)
-        try:
-            session.execute(sql)
-        except pyodbc.Error as error:
-            if not numbers_of(error) & ALREADY_THERE:  # another run was quicker
-                raise
-        finally:
-            session.close()
-
-    def create_table(self, connection: sa.Connection, table: sa.Table) -> None:
-        """CREATE TABLE has no IF NOT EXISTS: OBJECT_ID says it."""
+    def create_table(self, connection: sa.Connection, database: str, table: sa.Table) -> None:
+        """CREATE TABLE has no IF NOT EXISTS either: OBJECT_ID says it."""
         create = str(CreateTable(table).compile(dialect=self.engine.dialect))
         name = self.engine.dialect.identifier_preparer.format_table(table)
-        connection.execute(ddl(mssql_statements.create_table(name, create)))
+        self._create(connection, database, mssql_statements.create_table(name, create))
+
+    def _create(self, connection: sa.Connection, database: str, statement: str) -> None:
+        connection.execute(self.ddl(database, statement))
 
     def now(self, connection: sa.Connection) -> datetime:
         """The server's clock."""
@@ -153,7 +164,7 @@ class MSSQLTarget(Target):
 
     def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
         """An application lock in General, owned by the session that the promotions run on."""
-        return held(self.engine, f"udm:{source}.{table}")
+        return held(self.engine, self.databases.general, f"udm:{source}.{table}")
 
     def bulk_copy(self) -> BulkCopy | None:
         """Many rows go by BCP."""

@@ -101,8 +101,9 @@ class Target(ABC):
         here = sa.Sequence(sequence.name, schema=self.schema(database, sequence.schema or ""))
         connection.execute(CreateSequence(here, if_not_exists=True))
 
-    def create_table(self, connection: sa.Connection, table: sa.Table) -> None:
+    def create_table(self, connection: sa.Connection, database: str, table: sa.Table) -> None:
         """CREATE TABLE, where it is missing."""
+        del database
         connection.execute(CreateTable(table, if_not_exists=True))
 
     @abstractmethod
@@ -220,7 +221,12 @@ class Target(ABC):
         dialect = self.engine.dialect
         compiler = dialect.ddl_compiler(dialect, CreateTable(table))
         specification = compiler.get_column_specification(table.columns[column.name])
-        return ddl(f"ALTER TABLE {self.quoted(name)} {self.add_column_keyword} {specification}")
+        return self.ddl(name.database, f"ALTER TABLE {self.quoted(name)} {self.add_column_keyword} {specification}")
+
+    def ddl(self, database: str, statement: str) -> sa.DDL:
+        """SQL text that creates, alters or drops something in a database, as a statement."""
+        del database
+        return ddl(statement)
 
     def own(self, table: sa.Table, database: str | None = None) -> sa.Table:
         """One of the pipeline's own tables (`model.control`, `model.ops`) where it lies: in General unless told otherwise."""

@@ -6,7 +6,7 @@ import logging
 
 import sqlalchemy as sa
 
-from connections.target import Target, ddl
+from connections.target import Target
 from model.names import TableName
 from model.system_columns import ACTIVE, CDC_IS_CURRENT, HASH_LAYOUT, KEY_HASH, ROW_HASH
 
@@ -19,7 +19,7 @@ def create_one_active_index(target: Target, connection: sa.Connection, bronze: T
     Made after a first load, not before: that takes a fraction of the time that maintaining it would.
     """
     _enable(target, connection, bronze)
-    connection.execute(ddl(target.one_active_index(bronze, KEY_HASH, ACTIVE)))
+    connection.execute(target.ddl(bronze.database, target.one_active_index(bronze, KEY_HASH, ACTIVE)))
 
 
 def create_current_index(target: Target, connection: sa.Connection, stage: TableName) -> None:
@@ -30,11 +30,11 @@ def create_current_index(target: Target, connection: sa.Connection, stage: Table
     _enable(target, connection, stage)
     statement = target.current_index(stage, KEY_HASH, (ROW_HASH, HASH_LAYOUT), CDC_IS_CURRENT)
     if statement is not None:
-        connection.execute(ddl(statement))
+        connection.execute(target.ddl(stage.database, statement))
 
 
 def _enable(target: Target, connection: sa.Connection, table: TableName) -> None:
     """A disabled index proves nothing and finds nothing: whoever disabled one, a run leaves none behind."""
     for index, statement in target.disabled_indexes(connection, table).items():
         LOG.warning("index %s of %s was disabled; it is rebuilt now", index, table)
-        connection.execute(ddl(statement))
+        connection.execute(target.ddl(table.database, statement))

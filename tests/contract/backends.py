@@ -7,7 +7,8 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from connections import open_target
 from connections.target import Target
 from model.names import TableName
 from sources.registry import SourceRegistry
+from tests.mssql_server import mssql_server
 from tests.postgresql_server import postgresql_server
 
 
@@ -45,6 +47,14 @@ class Backend(ABC):
     @abstractmethod
     def empty(self, folder: Path) -> URL:
         """The URL of a warehouse in which nothing was ever created."""
+
+    def settings(self, url: URL, folder: Path) -> Settings:
+        """Settings for a warehouse that `fresh` or `empty` gave."""
+        return settings_for(url, folder)
+
+    def dispose(self, folder: Path) -> None:
+        """Remove the warehouse of a folder, where it does not vanish with the folder."""
+        del folder
 
     @abstractmethod
     def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
@@ -172,7 +182,76 @@ class PostgreSQL(Backend):
             return list(connection.execute(query, about).scalars())
 
 
-BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL())
+class MSSQL(Backend):
+    """Three new databases a warehouse, of the server that `tests.mssql_server` finds."""
+
+    name = "mssql"
+    flags: ClassVar[dict[str, str]] = {"true": "1", "false": "0"}
+    refusing = (
+        "ALTER TABLE {table} ADD [Refused] INTEGER NULL",
+        "UPDATE {table} SET [Refused] = 1",
+        "ALTER TABLE {table} ADD CONSTRAINT [refuses] CHECK ([Refused] = 1 AND [Refused] IS NOT NULL AND 1 = 0)",
+    )
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._names: dict[Path, dict[str, str]] = {}
+
+    def settings(self, url: URL, folder: Path) -> Settings:
+        return replace(super().settings(url, folder), **self._names[folder])
+
+    def empty(self, folder: Path) -> URL:
+        url = mssql_server().url
+        assert url is not None
+        stem = f"udm_{os.getpid()}_{next(self._numbers)}"
+        self._names[folder] = {f"{layer}_db": f"{stem}_{layer}" for layer in ("stage", "bronze", "general")}
+        self.execute(url, "master", *(f"CREATE DATABASE {name}" for name in self._names[folder].values()))
+        return url
+
+    def fresh(self, folder: Path) -> URL:
+        return self.empty(folder)
+
+    def dispose(self, folder: Path) -> None:
+        url = mssql_server().url
+        assert url is not None
+        with suppress(Exception):  # a session of the test's that is still open; the names are this process's alone
+            self.execute(url, "master", *(f"DROP DATABASE {name}" for name in self._names.pop(folder).values()))
+
+    def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
+        import pyodbc  # noqa: PLC0415 - only this backend's
+
+        from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
+        from connections.mssql_session import connect  # noqa: PLC0415
+
+        login = login_of(url)
+        session = connect(login, driver_of(login, pyodbc.drivers()), database, autocommit=True)
+        rows: list[tuple[Any, ...]] = []
+        try:
+            for statement in statements:
+                cursor = session.execute(statement)
+                rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+        finally:
+            session.close()
+        return rows
+
+    def differing(
+        self, target: Target, source: Path, table: str, stored: TableName, column: str, flag: str
+    ) -> list[tuple[Any, ...]]:
+        return []
+
+    def indexes(self, target: Target, name: TableName) -> list[str]:
+        query = (
+            f"SELECT name FROM [{name.database}].sys.indexes WHERE object_id = OBJECT_ID(:table) AND is_unique = 1 "
+            "AND is_primary_key = 0"
+        )
+        with target.engine.connect() as connection:
+            return list(connection.execute(sa.text(query), {"table": target.quoted(name)}).scalars())
+
+    def drop_index(self, schema: str, index: str, table: str) -> str:
+        return f"DROP INDEX [{index}] ON {schema}.[{table}]"
+
+
+BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL(), MSSQL())
 
 
 def settings_for(url: URL, folder: Path) -> Settings:

@@ -28,7 +28,7 @@ from orchestration.run_context import Cancellation, Options, RunContext
 from orchestration.small_tables import run_small_tables
 from orchestration.table_config import TableConfig
 from sources.registry import Source, SourceRegistry
-from tests.contract.backends import Backend, settings_for
+from tests.contract.backends import Backend
 
 Row = tuple[Any, ...]
 
@@ -216,9 +216,10 @@ def opened_pipeline(backend: Backend, folder: Path) -> Iterator[Pipeline]:
     url = backend.fresh(folder)
     source = SourceFile(name="DNA", path=folder / "dna.duckdb")
     source.execute()
-    settings = replace(settings_for(url, folder), batch_rows=1_000)
+    settings = replace(backend.settings(url, folder), batch_rows=1_000)
     target = open_target(settings)
     try:
         yield Pipeline(backend=backend, target=target, source=source, settings=settings)
     finally:
         target.close()
+        backend.dispose(folder)

@@ -141,10 +141,11 @@ def travelling_as(column: str, kind: Kind) -> sa.ColumnElement[object]:
     match kind:
         case Kind.TIME:
             # Canonical text ends with the last digit that is not 0: blanks for zeros, so that RTRIM takes those at the end.
-            blanks = sa.func.replace(sa.cast(held, MSSQLType("varchar(15)")), sa.literal_column("'0'"), sa.literal_column("' '"))
-            text = sa.func.replace(sa.func.rtrim(blanks), sa.literal_column("' '"), sa.literal_column("'0'"))
-            whole = sa.func.right(text, sa.literal_column("1")) == sa.literal_column("'.'")
-            return sa.case((whole, sa.func.left(text, sa.literal_column("8"))), else_=text).label(column)
+            text = sa.cast(held, MSSQLType("varchar(15)"))
+            blanks = sa.func.replace(text, sa.literal_column("'0'"), sa.literal_column("' '"))
+            trimmed = sa.func.replace(sa.func.rtrim(blanks), sa.literal_column("' '"), sa.literal_column("'0'"))
+            whole = sa.func.datepart(sa.literal_column("microsecond"), held) == sa.literal_column("0")
+            return sa.case((whole, sa.func.left(text, sa.literal_column("8"))), else_=trimmed).label(column)
         case Kind.UUID:
             return sa.func.lower(sa.cast(held, MSSQLType("char(36)"))).label(column)
         case Kind.TIMESTAMPTZ:

@@ -20,6 +20,8 @@ from model.types import Column, Kind
 # Control characters that text hardly holds, then Unicode's private use area. NUL, tab, newlines and blanks are left to the data.
 _CANDIDATES = tuple(map(chr, chain(range(0x1F, 0x0D, -1), range(0x01, 0x09), range(0xE000, 0xF8FF))))
 _FEW = 4  # most text holds none of the first; the others are looked for only where it does
+# The least floats that are not subnormal: strtod reports those below as out of range. The others' shortest digits give them back.
+_LEAST: dict[pl.DataType, float] = {pl.Float64(): 2.0**-1022, pl.Float32(): 2.0**-126}
 _TIMESTAMP = "%Y-%m-%d %H:%M:%S%.6f"
 
 
@@ -35,20 +37,22 @@ class NotInCharacters(ValueNotExact):
     """A value that a character file cannot say: it would be read as another one. Another way of loading may hold it."""
 
 
-def write_characters(frame: pl.DataFrame, columns: Sequence[Column], path: Path, encoding: str) -> Terminators:
-    """Write a frame's `columns` to a new private file (0600) in `encoding`; returns what ends its fields and rows.
+def write_characters(frame: pl.DataFrame, columns: Sequence[Column], path: Path, *, freetds: bool) -> Terminators:
+    """Write a frame's `columns` to a new private file (0600); returns what ends its fields and rows.
 
     Raises:
         NotInCharacters: naming the column.
     """
     _refuse(frame, columns)
+    if freetds:
+        _refuse_for_freetds(frame, columns)
     terminators = choose_terminators(frame.select(c.name for c in columns if c.type.kind is Kind.TEXT))
     fields = [_field(column) for column in columns]
     line = pl.concat_str(fields, separator=terminators.field) + terminators.row
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         for part in frame.iter_slices(_slice_rows(frame)):
             text: str = part.select(line.str.join("")).item()
-            file.write(text.encode(encoding))
+            file.write(text.encode("utf-8" if freetds else "utf-16-le"))
     return terminators
 
 
@@ -98,8 +102,21 @@ def _refuse(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
                 raise _refusal(column, "text with a NUL character in it, which stands for ''")
             case Kind.BINARY if (values.bin.size() == 0).any():
                 raise _refusal(column, "zero bytes, which an empty field makes NULL")
-            case Kind.FLOAT if not values.cast(pl.String).cast(values.dtype).eq_missing(values).all():
-                raise _refusal(column, "a float whose decimal digits do not give it back")
+            case Kind.FLOAT if ((values != 0) & (values.abs() < _LEAST[values.dtype])).any():
+                raise _refusal(column, "a float so small that its digits are read as an overflow")
+            case _:
+                pass
+
+
+def _refuse_for_freetds(frame: pl.DataFrame, columns: Sequence[Column]) -> None:
+    """What freebcp (1.3) alters in silence."""
+    for column in columns:
+        values = frame.get_column(column.name)
+        match column.type.kind:
+            case Kind.TEXT if values.str.ends_with(" ").any():
+                raise _refusal(column, "text with blanks at its end, which freebcp cuts off,")
+            case Kind.DATE | Kind.TIMESTAMP if (values.dt.year() < 1000).any():  # noqa: PLR2004
+                raise _refusal(column, "a date before the year 1000, whose century freebcp guesses,")
             case _:
                 pass
 

@@ -39,11 +39,6 @@ class Utility:
     path: str
     freetds: bool
 
-    @property
-    def encoding(self) -> str:
-        """What its character files are written in."""
-        return "utf-8" if self.freetds else "utf-16-le"
-
 
 def find_utility(path: str) -> Utility | None:
     """The utility that BCP_PATH names, else `bcp` where it is found.

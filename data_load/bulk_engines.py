@@ -105,7 +105,7 @@ def _load_files(
             continue
         file = folder / f"{number:06}.bcp"
         try:
-            terminators = write_characters(frame, columns, file, utility.encoding)
+            terminators = write_characters(frame, columns, file, freetds=utility.freetds)
         except NotInCharacters:
             if copy.settings.engine != "auto":
                 raise

@@ -17,7 +17,11 @@ def open_target(settings: Settings) -> Target:
         TargetHeld: another process holds the embedded target.
     """
     target = _connect(settings)
-    create_missing(target)
+    try:
+        create_missing(target)
+    except BaseException:
+        target.close()
+        raise
     return target
 
 

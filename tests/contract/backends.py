@@ -8,9 +8,11 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
+import duckdb
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
@@ -18,6 +20,7 @@ from config import Settings
 from connections import open_target
 from connections.target import Target
 from model.names import TableName
+from model.types import Column
 from sources.registry import SourceRegistry
 from tests.postgresql_server import postgresql_server
 
@@ -31,6 +34,14 @@ class Backend(ABC):
     longest_name: ClassVar[int | None] = None
     """Bytes that a name may have; None: any number."""
 
+    holds_nul: ClassVar[bool] = True
+    """Whether text may hold U+0000."""
+    compares_case: ClassVar[bool] = False
+    """Whether names that differ in case only are two."""
+    stored_types: ClassVar[dict[str, str]] = {}
+    """What a DuckDB type is stored as, where test_exactness does not say so already."""
+    refused_values: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """Values of test_exactness that this target refuses, by their DuckDB type."""
     refusing: ClassVar[tuple[str, ...]] = (
         'ALTER TABLE {table} ADD COLUMN "Refused" INTEGER',
         'UPDATE {table} SET "Refused" = 1',
@@ -60,6 +71,11 @@ class Backend(ABC):
     def indexes(self, target: Target, name: TableName) -> list[str]:
         """The names of a table's unique indexes."""
 
+    def schema(self, database: str, schema: str) -> str:
+        """A schema's name in statements of `execute`, quoted."""
+        del database
+        return f'"{schema}"'
+
     def drop_index(self, schema: str, index: str, table: str) -> str:
         """The statement that drops an index; `schema` is quoted already."""
         del table
@@ -85,8 +101,6 @@ class DuckDB(Backend):
         return self.empty(folder)
 
     def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        import duckdb  # noqa: PLC0415 - only this backend's
-
         Path(url.database or "").mkdir(exist_ok=True)
         with duckdb.connect(str(Path(url.database or "") / f"{database}.duckdb")) as connection:
             for statement in statements:
@@ -129,6 +143,36 @@ class PostgreSQL(Backend):
 
     name = "postgresql"
     longest_name = 63
+    holds_nul = False
+    compares_case = True
+    stored_types: ClassVar[dict[str, str]] = {
+        "BOOLEAN": "boolean",
+        "TINYINT": "smallint",
+        "SMALLINT": "smallint",
+        "INTEGER": "integer",
+        "BIGINT": "bigint",
+        "UTINYINT": "smallint",
+        "USMALLINT": "integer",
+        "UINTEGER": "bigint",
+        "UBIGINT": "numeric(20,0)",
+        "FLOAT": "real",
+        "DOUBLE": "double precision",
+        "DATE": "date",
+        "TIME": "time without time zone",
+        **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"), "timestamp without time zone"),
+        "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+        "UUID": "uuid",
+        "BLOB": "bytea",
+        **{f"DECIMAL({size})": f"numeric({size})" for size in ("38,0", "38,37", "19,4", "18,3", "9,2", "4,1")},
+    }
+    refused_values: ClassVar[dict[str, tuple[str, ...]]] = {
+        "DATE": ("'infinity'", "'-infinity'", "'5877642-06-25 (BC)'"),
+        "TIMESTAMP": ("'infinity'", "'-infinity'", "'290309-12-22 (BC) 00:00:00'"),
+        "TIMESTAMP_S": ("'infinity'",),
+        "TIMESTAMP_MS": ("'-infinity'",),
+        "TIMESTAMP WITH TIME ZONE": ("'infinity'",),
+        "VARCHAR": ("'a' || chr(0) || 'b'", "chr(0)"),
+    }
 
     def __init__(self) -> None:
         self._databases = itertools.count(1)
@@ -163,13 +207,47 @@ class PostgreSQL(Backend):
     def differing(
         self, target: Target, source: Path, table: str, stored: TableName, column: str, flag: str
     ) -> list[tuple[Any, ...]]:
-        return []
+        # The stored values by psycopg, which the pipeline does not load with; the source's by DuckDB; both as Python's.
+        kind = {held.name: held.source_type for held in self._held(target, stored)}[column]
+        name = '"' + column.replace('"', '""') + '"'
+        theirs = ours = name
+        if kind in {"text", "time without time zone", "uuid"}:
+            theirs, ours = f"{name}::text", f"CAST({name} AS VARCHAR)"
+        elif kind == "timestamp with time zone":
+            theirs = ours = f"({name} AT TIME ZONE 'UTC')"
+        query = f'SELECT "ID", {theirs} FROM {target.quoted(stored)} WHERE "{flag}"'
+        with target.engine.connect() as connection:
+            session = connection.connection.driver_connection
+            assert session is not None
+            found = dict(session.cursor(binary=True).execute(query).fetchall())
+        wanted = f'SELECT "ID", {ours} FROM "{table}"'
+        with duckdb.connect(str(source), read_only=True) as origin:
+            expected = dict(origin.execute(wanted).fetchall())
+        return [
+            (key, value, found.get(key))
+            for key, value in {**dict.fromkeys(found), **expected}.items()
+            if key not in found or key not in expected or not _same(value, found[key])
+        ]
+
+    def _held(self, target: Target, name: TableName) -> tuple[Column, ...]:
+        with target.engine.connect() as connection:
+            return target.columns_of(connection, name)
+
+    def schema(self, database: str, schema: str) -> str:
+        return f'"{database}.{schema}"'
 
     def indexes(self, target: Target, name: TableName) -> list[str]:
         query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = :schema AND tablename = :table AND indexdef LIKE :unique")
         with target.engine.connect() as connection:
             about = {"schema": target.schema(name.database, name.schema), "table": name.table, "unique": "CREATE UNIQUE%"}
             return list(connection.execute(query, about).scalars())
+
+
+def _same(one: object, other: object) -> bool:
+    """Equal and of one type; NaN is itself, and -0.0 is not 0.0; an unsigned number may be stored as a decimal."""
+    if isinstance(other, Decimal):
+        return one == other
+    return type(one) is type(other) and (one == other if not isinstance(one, float) else repr(one) == repr(other))
 
 
 BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL())

@@ -19,7 +19,11 @@ def open_target(settings: Settings, *, create_databases: bool = False) -> Target
         TargetHeld: another process holds the embedded target.
     """
     target = _connect(settings, create_databases=create_databases)
-    create_missing(target)
+    try:
+        create_missing(target)
+    except BaseException:
+        target.close()
+        raise
     return target
 
 

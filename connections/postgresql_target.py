@@ -58,7 +58,11 @@ class PostgreSQLTarget(Target):
         self._interrupting = False
         engine, recorder = engine_of(url), engine_of(url)
         sa.event.listen(engine, "connect", self._opened)
-        check_server(url, recorder)
+        try:
+            check_server(url, recorder)
+        except BaseException:
+            recorder.dispose()
+            raise
         super().__init__(engine, recorder, databases)
 
     def _opened(self, session: DBAPIConnection, _: object) -> None:
@@ -167,7 +171,7 @@ class PostgreSQLTarget(Target):
     ) -> int:
         """COPY of CSV."""
         listed = ", ".join(_quote(column.name) for column in columns)
-        statement = f"COPY {self._plain(name)} ({listed}) FROM STDIN (FORMAT csv)"
+        statement = f"COPY {self.quoted(name)} ({listed}) FROM STDIN (FORMAT csv)"
         return copy_in(_session(connection), str(name), statement, columns, frames)
 
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
@@ -208,7 +212,7 @@ class PostgreSQLTarget(Target):
 
     def _index(self, prefix: str, name: TableName, purpose: str, body: str, *, unique: bool = False) -> str:
         index = index_name(prefix, name.table, purpose)
-        return f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {_quote(index)} ON {self._plain(name)} {body}"
+        return f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {_quote(index)} ON {self.quoted(name)} {body}"
 
     def is_transient(self, error: BaseException) -> bool:
         """By SQLSTATE."""
@@ -232,10 +236,12 @@ class PostgreSQLTarget(Target):
     def query_hint(self, name: TableName) -> str:
         """For psql; without the password."""
         url = self._url.set(drivername="postgresql", password=None).render_as_string()
-        return f"psql '{url}' -c 'SELECT * FROM {self._plain(name)} LIMIT 5'"
+        return f"psql '{url}' -c 'SELECT * FROM {self.quoted(name)} LIMIT 5'"
 
-    def _plain(self, name: TableName) -> str:
-        return f"{_quote(self.schema(name.database, name.schema))}.{_quote(name.table)}"
+    @property
+    def text_dialect(self) -> sa.Dialect:
+        """Without psycopg's `%s`."""
+        return _PLAIN
 
 
 def index_name(prefix: str, table: str, purpose: str) -> str:

@@ -211,6 +211,11 @@ class Target(ABC):
         self.engine.dispose()
         self.recorder.dispose()
 
+    @property
+    def text_dialect(self) -> sa.Dialect:
+        """The dialect that spells names for SQL text: one that does not double the % in them, as some drivers' parameters want it."""
+        return self.engine.dialect
+
     def table(self, name: TableName, columns: Iterable[str]) -> sa.TableClause:
         """A table for statements: columns by name, no types."""
         return sa.table(name.table, *(sa.column(column) for column in columns), schema=self.schema(name.database, name.schema))
@@ -218,7 +223,7 @@ class Target(ABC):
     def add_column(self, name: TableName, column: sa.Column[object]) -> sa.DDL:
         """ALTER TABLE … ADD of one nullable column: a change of metadata on every target."""
         table = sa.Table(name.table, sa.MetaData(), column, schema=self.schema(name.database, name.schema))
-        dialect = self.engine.dialect
+        dialect = self.text_dialect
         compiler = dialect.ddl_compiler(dialect, CreateTable(table))
         specification = compiler.get_column_specification(table.columns[column.name])
         return self.ddl(name.database, f"ALTER TABLE {self.quoted(name)} {self.add_column_keyword} {specification}")
@@ -243,7 +248,7 @@ class Target(ABC):
 
     def quoted(self, name: TableName) -> str:
         """A table's name as it stands in SQL text."""
-        return self.engine.dialect.identifier_preparer.format_table(self.table(name, ()))
+        return self.text_dialect.identifier_preparer.format_table(self.table(name, ()))
 
 
 _HASH = ColumnType(kind=Kind.BINARY, length=16)

@@ -1,4 +1,4 @@
-"""The kinds of target that the contract is checked on. A further target is one class and one entry in `BACKENDS`."""
+"""The kinds of target that the contract is checked on. A further target is one class and one entry in conftest's `BACKENDS`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
+import duckdb
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
@@ -19,8 +20,8 @@ from config import Settings
 from connections import open_target
 from connections.target import Target
 from model.names import TableName
+from model.types import Column
 from sources.registry import SourceRegistry
-from tests.mssql_server import mssql_server
 from tests.postgresql_server import postgresql_server
 
 
@@ -33,6 +34,16 @@ class Backend(ABC):
     longest_name: ClassVar[int | None] = None
     """Bytes that a name may have; None: any number."""
 
+    holds_nul: ClassVar[bool] = True
+    """Whether text may hold U+0000."""
+    compares_case: ClassVar[bool] = False
+    """Whether names that differ in case only are two."""
+    stored_types: ClassVar[dict[str, str]] = {}
+    """What a DuckDB type is stored as, where test_exactness does not say so already."""
+    text_type: ClassVar[str] = "text"
+    """What the other types of test_exactness are stored as, where `stored_types` is not empty."""
+    refused_values: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """Values of test_exactness that this target refuses, by their DuckDB type."""
     refusing: ClassVar[tuple[str, ...]] = (
         'ALTER TABLE {table} ADD COLUMN "Refused" INTEGER',
         'UPDATE {table} SET "Refused" = 1',
@@ -52,9 +63,9 @@ class Backend(ABC):
         """Settings for a warehouse that `fresh` or `empty` gave."""
         return settings_for(url, folder)
 
-    def dispose(self, folder: Path) -> None:
-        """Remove the warehouse of a folder, where it does not vanish with the folder."""
-        del folder
+    def dispose(self, url: URL) -> None:
+        """Remove a warehouse, where it does not vanish with its folder."""
+        del url
 
     @abstractmethod
     def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
@@ -69,6 +80,15 @@ class Backend(ABC):
     @abstractmethod
     def indexes(self, target: Target, name: TableName) -> list[str]:
         """The names of a table's unique indexes."""
+
+    def schema(self, database: str, schema: str) -> str:
+        """A schema's name in statements of `execute`, quoted."""
+        del database
+        return f'"{schema}"'
+
+    def create_schema(self, schema: str) -> tuple[str, ...]:
+        """The statements that create a schema of General in an empty warehouse; `schema` is quoted already."""
+        return (f"CREATE SCHEMA {schema}",)
 
     def drop_index(self, schema: str, index: str, table: str) -> str:
         """The statement that drops an index; `schema` is quoted already."""
@@ -95,8 +115,6 @@ class DuckDB(Backend):
         return self.empty(folder)
 
     def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        import duckdb  # noqa: PLC0415 - only this backend's
-
         Path(url.database or "").mkdir(exist_ok=True)
         with duckdb.connect(str(Path(url.database or "") / f"{database}.duckdb")) as connection:
             for statement in statements:
@@ -139,6 +157,36 @@ class PostgreSQL(Backend):
 
     name = "postgresql"
     longest_name = 63
+    holds_nul = False
+    compares_case = True
+    stored_types: ClassVar[dict[str, str]] = {
+        "BOOLEAN": "boolean",
+        "TINYINT": "smallint",
+        "SMALLINT": "smallint",
+        "INTEGER": "integer",
+        "BIGINT": "bigint",
+        "UTINYINT": "smallint",
+        "USMALLINT": "integer",
+        "UINTEGER": "bigint",
+        "UBIGINT": "numeric(20,0)",
+        "FLOAT": "real",
+        "DOUBLE": "double precision",
+        "DATE": "date",
+        "TIME": "time without time zone",
+        **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"), "timestamp without time zone"),
+        "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+        "UUID": "uuid",
+        "BLOB": "bytea",
+        **{f"DECIMAL({size})": f"numeric({size})" for size in ("38,0", "38,37", "19,4", "18,3", "9,2", "4,1")},
+    }
+    refused_values: ClassVar[dict[str, tuple[str, ...]]] = {
+        "DATE": ("'infinity'", "'-infinity'", "'5877642-06-25 (BC)'"),
+        "TIMESTAMP": ("'infinity'", "'-infinity'", "'290309-12-22 (BC) 00:00:00'"),
+        "TIMESTAMP_S": ("'infinity'",),
+        "TIMESTAMP_MS": ("'-infinity'",),
+        "TIMESTAMP WITH TIME ZONE": ("'infinity'",),
+        "VARCHAR": ("'a' || chr(0) || 'b'", "chr(0)"),
+    }
 
     def __init__(self) -> None:
         self._databases = itertools.count(1)
@@ -173,7 +221,34 @@ class PostgreSQL(Backend):
     def differing(
         self, target: Target, source: Path, table: str, stored: TableName, column: str, flag: str
     ) -> list[tuple[Any, ...]]:
-        return []
+        # The stored values by psycopg, which the pipeline does not load with; the source's by DuckDB; both as Python's.
+        kind = {held.name: held.source_type for held in self._held(target, stored)}[column]
+        name = '"' + column.replace('"', '""') + '"'
+        theirs = ours = name
+        if kind in {"text", "time without time zone", "uuid"}:
+            theirs, ours = f"{name}::text", f"CAST({name} AS VARCHAR)"
+        elif kind == "timestamp with time zone":
+            theirs = ours = f"({name} AT TIME ZONE 'UTC')"
+        query = f'SELECT "ID", {theirs} FROM {target.quoted(stored)} WHERE "{flag}"'
+        with target.engine.connect() as connection:
+            session = connection.connection.driver_connection
+            assert session is not None
+            found = dict(session.cursor(binary=True).execute(query).fetchall())
+        wanted = f'SELECT "ID", {ours} FROM "{table}"'
+        with duckdb.connect(str(source), read_only=True) as origin:
+            expected = dict(origin.execute(wanted).fetchall())
+        return [
+            (key, value, found.get(key))
+            for key, value in {**dict.fromkeys(found), **expected}.items()
+            if key not in found or key not in expected or not same(value, found[key])
+        ]
+
+    def _held(self, target: Target, name: TableName) -> tuple[Column, ...]:
+        with target.engine.connect() as connection:
+            return target.columns_of(connection, name)
+
+    def schema(self, database: str, schema: str) -> str:
+        return f'"{database}.{schema}"'
 
     def indexes(self, target: Target, name: TableName) -> list[str]:
         query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = :schema AND tablename = :table AND indexdef LIKE :unique")
@@ -182,76 +257,11 @@ class PostgreSQL(Backend):
             return list(connection.execute(query, about).scalars())
 
 
-class MSSQL(Backend):
-    """Three new databases a warehouse, of the server that `tests.mssql_server` finds."""
-
-    name = "mssql"
-    flags: ClassVar[dict[str, str]] = {"true": "1", "false": "0"}
-    refusing = (
-        "ALTER TABLE {table} ADD [Refused] INTEGER NULL",
-        "UPDATE {table} SET [Refused] = 1",
-        "ALTER TABLE {table} ADD CONSTRAINT [refuses] CHECK ([Refused] = 1 AND [Refused] IS NOT NULL AND 1 = 0)",
-    )
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
-        self._names: dict[Path, dict[str, str]] = {}
-
-    def settings(self, url: URL, folder: Path) -> Settings:
-        return replace(super().settings(url, folder), **self._names[folder])
-
-    def empty(self, folder: Path) -> URL:
-        url = mssql_server().url
-        assert url is not None
-        stem = f"udm_{os.getpid()}_{next(self._numbers)}"
-        self._names[folder] = {f"{layer}_db": f"{stem}_{layer}" for layer in ("stage", "bronze", "general")}
-        self.execute(url, "master", *(f"CREATE DATABASE {name}" for name in self._names[folder].values()))
-        return url
-
-    def fresh(self, folder: Path) -> URL:
-        return self.empty(folder)
-
-    def dispose(self, folder: Path) -> None:
-        url = mssql_server().url
-        assert url is not None
-        with suppress(Exception):  # a session of the test's that is still open; the names are this process's alone
-            self.execute(url, "master", *(f"DROP DATABASE {name}" for name in self._names.pop(folder).values()))
-
-    def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        import pyodbc  # noqa: PLC0415 - only this backend's
-
-        from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
-        from connections.mssql_session import connect  # noqa: PLC0415
-
-        login = login_of(url)
-        session = connect(login, driver_of(login, pyodbc.drivers()), database, autocommit=True)
-        rows: list[tuple[Any, ...]] = []
-        try:
-            for statement in statements:
-                cursor = session.execute(statement)
-                rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
-        finally:
-            session.close()
-        return rows
-
-    def differing(
-        self, target: Target, source: Path, table: str, stored: TableName, column: str, flag: str
-    ) -> list[tuple[Any, ...]]:
-        return []
-
-    def indexes(self, target: Target, name: TableName) -> list[str]:
-        query = (
-            f"SELECT name FROM [{name.database}].sys.indexes WHERE object_id = OBJECT_ID(:table) AND is_unique = 1 "
-            "AND is_primary_key = 0"
-        )
-        with target.engine.connect() as connection:
-            return list(connection.execute(sa.text(query), {"table": target.quoted(name)}).scalars())
-
-    def drop_index(self, schema: str, index: str, table: str) -> str:
-        return f"DROP INDEX [{index}] ON {schema}.[{table}]"
-
-
-BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL(), MSSQL())
+def same(one: object, other: object) -> bool:
+    """Equal and of one type; NaN is itself, and -0.0 is not 0.0; an unsigned number may be stored as a decimal."""
+    if isinstance(other, Decimal):
+        return one == other
+    return type(one) is type(other) and (one == other if not isinstance(one, float) else repr(one) == repr(other))
 
 
 def settings_for(url: URL, folder: Path) -> Settings:

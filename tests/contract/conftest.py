@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from connections.target import Target
-from tests.contract.backends import BACKENDS, Backend
+from tests.contract.backends import Backend, DuckDB, PostgreSQL
+from tests.contract.mssql_backend import MSSQL
 from tests.contract.pipeline import Pipeline, SourceFile, opened_pipeline
 from tests.mssql_server import LEFT_OUT, mssql_server
+
+BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL(), MSSQL())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -217,9 +217,9 @@ def opened_pipeline(backend: Backend, folder: Path) -> Iterator[Pipeline]:
     source = SourceFile(name="DNA", path=folder / "dna.duckdb")
     source.execute()
     settings = replace(backend.settings(url, folder), batch_rows=1_000)
-    target = open_target(settings)
+    pipeline = Pipeline(backend=backend, target=open_target(settings), source=source, settings=settings)
     try:
-        yield Pipeline(backend=backend, target=target, source=source, settings=settings)
+        yield pipeline
     finally:
-        target.close()
-        backend.dispose(folder)
+        pipeline.target.close()  # another one than at first, where a test let go of it
+        backend.dispose(url)

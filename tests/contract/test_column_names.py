@@ -17,8 +17,11 @@ from tests.contract.pipeline import Pipeline
 AWKWARD = (
     "a%b", 'a"b', "a.b", "a b ", ":x", "a\\b", "{x}", "[x]", "%(x)s", "a'b", "--", "/* */", "order", "SELECT", "index", "key",
     "rowid", "sent_key", "change_operation", "before", "changes", "found", "conflict", "incoming_arrow_stream", "literal",
-    "ünïcödé", "\N{GRINNING FACE}", "x" * 120, "1", "ID ", "_pos", "a:null", "a:least", "\t",
+    "ünïcödé", "\N{GRINNING FACE}", "x" * 60, "1", "ID ", "_pos", "a:null", "a:least", "\t",
 )  # fmt: skip
+
+
+LONG = "y" * 120
 
 
 def identifier(name: str) -> str:
@@ -40,6 +43,24 @@ def test_columns_with_awkward_names_are_loaded_updated_and_deleted(pipeline: Pip
     assert (result.unchanged, result.updated, result.deleted) == (1, 1, 1)
     active = [row for row in pipeline.dump("bronze", "AWKWARD") if row["UdmActiveFlag"]]
     assert {row["ID"]: tuple(row[name] for name in AWKWARD) for row in active} == {1: values, 2: turned}
+
+
+def test_a_name_that_is_too_long_for_the_target_fails_its_table_before_anything_is_read(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL would cut it in silence, and take two columns for one."""
+    rows = [(1, 1, 1)]
+    pipeline.source.table("WIDE", f'ID INTEGER PRIMARY KEY, "{LONG}1" INTEGER, "{LONG}2" INTEGER', rows)
+    pipeline.source.table(LONG, "ID INTEGER PRIMARY KEY", [(1,)])
+    if pipeline.backend.longest_name is None:
+        assert pipeline.load("WIDE").inserted == pipeline.load(LONG).inserted == 1
+        return
+    monkeypatch.setattr(DuckDBExtractor, "read", None)
+    for table, name in (("WIDE", f"{LONG}1"), (LONG, f"{LONG}_cdc")):
+        message = pipeline.fail(table)
+        assert repr(name) in message
+        assert str(pipeline.backend.longest_name) in message
+        assert pipeline.columns("stage", table) == {}
 
 
 @pytest.mark.parametrize("table", ['a"b', "a.b%", ":x '", "ünï_7"])

@@ -103,7 +103,8 @@ def test_a_restored_bronze_gets_back_the_columns_that_came_since_with_their_valu
     pipeline.load(TABLE)
     pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY, SINCE DECIMAL(38,5)", [(1, "0.00001"), (2, None)])
     pipeline.load(TABLE)
-    expected = pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE)
+    without = ("_scd2_key",)
+    expected = pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE, without)
     pipeline.drop_indexes("bronze", TABLE)
     for statement in (
         'DELETE FROM {bronze} WHERE "_batch_id" = 2',
@@ -113,7 +114,7 @@ def test_a_restored_bronze_gets_back_the_columns_that_came_since_with_their_valu
     ):
         pipeline.query(statement, TABLE)
     assert pipeline.load(TABLE).changed == 0
-    assert (pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE)) == expected
+    assert (pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE, without)) == expected
 
 
 def test_healing_needs_no_source(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def _refused(column: Column) -> Iterator[tuple[str, pl.Expr]]:
     held = pl.col(column.name)
     match column.type.kind:
         case Kind.FLOAT:
-            yield "NaN or infinity, which SQL Server's floats have not", ~held.is_finite()
+            yield "a float that is not finite (SQL Server has no such)", ~held.is_finite()
         case Kind.TIME:
             what = "a time that TIME cannot hold (24:00:00, an offset, over six digits of a second, zeros at its end)"
             yield what, ~held.str.contains(_TIME)

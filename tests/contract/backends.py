@@ -51,6 +51,16 @@ class Backend(ABC):
     )
     """The statements after which {table} takes no row of the pipeline's."""
 
+    longest_key: ClassVar[str] = ""
+    """The type that text in a key is bounded by, where it is."""
+    loads_through: ClassVar[str] = "bulk_load"
+    """The target's method that every loaded frame passes, as its last argument."""
+
+    def lacking_values(self, kind: str) -> tuple[str, ...]:
+        """Values of test_exactness that the server of the tests cannot hold although its kind of target can."""
+        del kind
+        return ()
+
     @abstractmethod
     def fresh(self, folder: Path) -> URL:
         """The URL of a new warehouse in which General is created and nothing else is; `folder` is private to it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,8 @@ class MSSQL(Backend):
         "BLOB": "varbinary(max)",
         **{f"DECIMAL({size})": f"decimal({size})" for size in ("38,0", "38,37", "19,4", "18,3", "9,2", "4,1")},
     }
+    longest_key = "NVARCHAR(450)"
+    loads_through = "check_values"
     text_type = "nvarchar(max)"
     refused_values: ClassVar[dict[str, tuple[str, ...]]] = {
         "FLOAT": ("'NaN'", "'inf'", "'-inf'"),
@@ -71,10 +74,16 @@ class MSSQL(Backend):
         """SQL Server's text may hold U+0000, PostgreSQL's beneath the test server may not."""
         return not babelfish()
 
+    def lacking_values(self, kind: str) -> tuple[str, ...]:
+        return ("'a' || chr(0) || 'b'", "chr(0)") if kind == "VARCHAR" and not self.holds_nul else ()
+
     def settings(self, url: URL, folder: Path) -> Settings:
         stem = str(url.query[_WAREHOUSE])
         plain = url.difference_update_query([_WAREHOUSE])
-        return replace(super().settings(plain, folder), **{f"{layer}_db": f"{stem}_{layer}" for layer in _LAYERS.values()})
+        databases = {f"{layer}_db": f"{stem}_{layer}" for layer in _LAYERS.values()}
+        # The test server's bulk copy of Arrow fails, FreeTDS's utility works.
+        utility = (shutil.which("freebcp") or "") if babelfish() else ""
+        return replace(super().settings(plain, folder), bcp_path=utility, **databases)
 
     def empty(self, folder: Path) -> URL:
         server = mssql_server().url

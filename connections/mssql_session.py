@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyodbc
 
+from connections.mssql_catalogue import quoted
 from connections.mssql_errors import DATABASE_REMEDY, is_transient, numbers_of, why_no_login
 from connections.mssql_login import Login, odbc_string
 from connections.target import Databases
@@ -27,6 +28,9 @@ SESSION_SETTINGS = (
     "SET DATEFORMAT ymd",
     "SET LOCK_TIMEOUT 300000",
 )
+VERSION = "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('EngineEdition') AS int)"
+DATABASE_ID = "SELECT DB_ID(?)"
+CREATE_DATABASE = "CREATE DATABASE {database}"
 OLDEST = 13  # SQL Server 2016; Azure SQL Database and Managed Instance say 12 and are newer
 _AZURE_EDITIONS = frozenset({5, 8})
 
@@ -63,16 +67,14 @@ def check_server(login: Login, driver: str, databases: Databases, *, create: boo
     except TransientError as error:
         raise TargetUnavailable(error.message, remedy=error.remedy) from None
     try:
-        version, edition = connection.execute(
-            "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('EngineEdition') AS int)"
-        ).fetchone() or ("0", 0)
+        version, edition = connection.execute(VERSION).fetchone() or ("0", 0)
         if int(str(version).partition(".")[0]) < OLDEST and edition not in _AZURE_EDITIONS:
             raise TargetUnavailable(
                 f"The SQL Server {login.host}:{login.port} is version {version}.",
                 remedy="SQL Server 2016 (13.0) is the oldest that is supported.",
             )
         wanted = (databases.stage, databases.bronze, databases.general)
-        missing = [name for name in wanted if connection.execute("SELECT DB_ID(?)", name).fetchval() is None]
+        missing = [name for name in wanted if connection.execute(DATABASE_ID, name).fetchval() is None]
         if missing and not create:
             raise TargetUnavailable(
                 f"The SQL Server {login.host}:{login.port} has no database {', '.join(missing)} that this login can see.",
@@ -86,7 +88,7 @@ def check_server(login: Login, driver: str, databases: Databases, *, create: boo
 def _create(connection: pyodbc.Connection, names: Iterable[str], login: Login) -> None:
     for name in names:
         try:
-            connection.execute(f"CREATE DATABASE [{name}]")  # a setting that holds letters, digits and underscores only
+            connection.execute(CREATE_DATABASE.format(database=quoted(name)))
         except pyodbc.Error as error:
             if 1801 not in numbers_of(error):  # noqa: PLR2004 - another run has just created it
                 raise why_no_login(error, login, name) from None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from connections.mssql_catalogue import quoted
 from model.names import TableName
 
+LONGEST_NAME = 128  # of any object, in UTF-16 code units
 NOW = "SELECT CAST(SYSUTCDATETIME() AS datetime2(6))"
 
 
@@ -39,13 +40,18 @@ def create_table(name: str, create: str) -> str:
 def one_active_index(name: TableName, table: str, key: str, flag: str) -> str:
     """The proof of at most one active version a key."""
     definition = f"({quoted(key)}) WHERE {quoted(flag)} = 1"
-    return _unique_index(name, table, f"ux_{name.table}_one_active", key, definition)
+    return _unique_index(name, table, _index_name(name, "one_active"), key, definition)
 
 
 def current_index(name: TableName, table: str, key: str, read_back: Sequence[str], flag: str) -> str:
     """The index over the current rows that hashes are read back from, without a look at the table itself."""
     definition = f"({quoted(key)}) INCLUDE ({', '.join(map(quoted, read_back))}) WHERE {quoted(flag)} = 1"
-    return _unique_index(name, table, f"ux_{name.table}_current", key, definition)
+    return _unique_index(name, table, _index_name(name, "current"), key, definition)
+
+
+def _index_name(name: TableName, suffix: str) -> str:
+    # Unique within its table only, so it may be cut where the table's name is long.
+    return f"ux_{name.table[: LONGEST_NAME - len(suffix) - 4]}_{suffix}"
 
 
 def _unique_index(name: TableName, table: str, index: str, key: str, definition: str) -> str:
@@ -60,11 +66,11 @@ def _unique_index(name: TableName, table: str, index: str, key: str, definition:
     )
 
 
-def disabled_indexes(name: TableName, table: str) -> str:
-    """Which indexes of a table are disabled."""
+def disabled_indexes(database: str) -> str:
+    """Which indexes of a table (the parameter `table`, its quoted name) are disabled."""
     return (
-        f"SELECT name FROM {quoted(name.database)}.sys.indexes "  # noqa: S608 - quoted names
-        f"WHERE object_id = OBJECT_ID({_literal(table)}, N'U') AND is_disabled = 1 ORDER BY index_id"
+        f"SELECT name FROM {quoted(database)}.sys.indexes "  # noqa: S608 - quoted names
+        "WHERE object_id = OBJECT_ID(:table, N'U') AND is_disabled = 1 ORDER BY index_id"
     )
 
 

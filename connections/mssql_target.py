@@ -26,16 +26,19 @@ from connections.mssql_session import check_server, connect
 from connections.mssql_types import MSSQLType, key_type, mssql_type, travelling_as
 from connections.mssql_values import checked
 from connections.target import Databases, Session, Target
+from model.errors import UnsupportedName
 from model.names import TableName
-from model.system_columns import SCD2_KEY
+from model.system_columns import BRONZE_SYSTEM, SCD2_KEY
 from model.types import Column, ColumnType
+from model.warehouse import WarehouseTable
 
+_MOST_COLUMNS = 1024 - len(BRONZE_SYSTEM)
 _CREATING = "udm:create"
 _CREATING_MILLISECONDS = 120_000
 
 
 class _Definition(sa.DDL):
-    """DDL that runs in a database of its own. USE is a statement apart: of a batch the driver reports the first one's error only."""
+    """DDL that runs in a database. USE is a statement apart: of a batch the driver may report the first one's error only."""
 
     def __init__(self, statement: str, database: str) -> None:
         super().__init__(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
@@ -86,7 +89,7 @@ class MSSQLTarget(Target):
 
     def _failed_statement(self, context: sa.engine.ExceptionContext) -> None:
         if context.execution_context is not None:
-            self._end_statement(None, context.execution_context.cursor)  # type: ignore[attr-defined]
+            self._end_statement(None, context.execution_context.cursor)
 
     @contextmanager
     def watched(self, stop: Callable[[], object]) -> Iterator[None]:
@@ -162,6 +165,21 @@ class MSSQLTarget(Target):
         instant: datetime = connection.execute(sa.text(mssql_statements.NOW)).scalar_one()
         return instant
 
+    def check_names(self, tables: WarehouseTable) -> None:
+        """Names of at most 128 code units, and not too many columns."""
+        layers = (tables.stage, tables.bronze, tables.staging)
+        for name in (*(layer.schema for layer in layers), *(layer.table for layer in layers), *tables.names):
+            if len(name.encode("utf-16-le")) // 2 > mssql_statements.LONGEST_NAME:
+                raise UnsupportedName(
+                    f"{tables}: the name {name!r} is longer than SQL Server's {mssql_statements.LONGEST_NAME} characters.",
+                    remedy="Load a view with shorter names, or set StageTableName and BronzeTableName in UdmTablesList.",
+                )
+        if len(tables.names) > _MOST_COLUMNS:
+            raise UnsupportedName(
+                f"{tables}: {len(tables.names)} columns, and a SQL Server table has room for {_MOST_COLUMNS} beside ours.",
+                remedy="Load views of fewer columns.",
+            )
+
     def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
         """An application lock in General, owned by the session that the promotions run on."""
         return held(self.engine, self.databases.general, f"udm:{source}.{table}")
@@ -221,7 +239,8 @@ class MSSQLTarget(Target):
 
     def disabled_indexes(self, connection: sa.Connection, name: TableName) -> dict[str, str]:
         """From sys.indexes, the clustered one first: the others cannot be rebuilt without it."""
-        found = connection.execute(sa.text(mssql_statements.disabled_indexes(name, self.quoted(name)))).scalars()
+        query = sa.text(mssql_statements.disabled_indexes(name.database))
+        found = connection.execute(query, {"table": self.quoted(name)}).scalars()
         return {index: mssql_statements.rebuild_index(self.quoted(name), index) for index in found}
 
     def is_transient(self, error: BaseException) -> bool:

@@ -32,7 +32,9 @@ class Backend(ABC):
     flags: ClassVar[dict[str, str]] = {"true": "true", "false": "false"}
     """The literals of a flag."""
     longest_name: ClassVar[int | None] = None
-    """Bytes that a name may have; None: any number."""
+    """Characters that a name may have; None: any number."""
+    lacking_names: tuple[str, ...] = ()
+    """Names of test_column_names that the server of the tests cannot take although its kind of target can."""
 
     holds_nul: ClassVar[bool] = True
     """Whether text may hold U+0000."""

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from connections import mssql_login
 from connections.mssql_errors import is_transient, why_no_login
 from connections.mssql_login import DRIVER, Login, driver_of, login_of, mssql_python_string, odbc_string
 from model.errors import ConfigurationError, TargetUnavailable, TransientError
@@ -90,13 +89,14 @@ def test_the_installed_driver_comes_before_the_one_that_pip_brings(monkeypatch: 
     assert driver_of(Login(host="h", driver=str(library)), [DRIVER]) == str(library)
     with pytest.raises(TargetUnavailable, match="FreeTDS"):
         driver_of(Login(host="h", driver="ODBC Driver 13"), ["FreeTDS"])
-    monkeypatch.setattr(mssql_login.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(TargetUnavailable, match="pip install mssql-python"):
         driver_of(LOGIN, [])
 
 
 def odbc(state: str, text: str, number: int = 0) -> Exception:
-    return pyodbc.OperationalError(state, f"[{state}] [Microsoft][ODBC Driver 18][SQL Server]{text} ({number}) (SQLDriverConnect)")
+    error: Exception = pyodbc.OperationalError(state, f"[{state}] [Microsoft][ODBC Driver 18][SQL Server]{text} ({number}) (SQLDriverConnect)")
+    return error
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_run_waits_for_a_server_that_is_away_and_gives_up_on_a_wrong_password(
 def test_what_may_pass_by_itself(state: str, number: int, expected: bool) -> None:
     error = odbc(state, "text", number)
     assert is_transient(error) is expected
-    assert is_transient(sa.exc.DBAPIError("SELECT 1205", {}, error)) is expected  # type: ignore[arg-type]
+    assert is_transient(sa.exc.DBAPIError("SELECT 1205", {}, error)) is expected
 
 
 def test_another_drivers_error_and_our_own_are_not_sql_servers() -> None:

@@ -63,8 +63,8 @@ def _refuse_other_spellings(database: str, tables: Sequence[sa.Table], held: Map
         for theirs, spelled in ours.items():
             if theirs != spelled:
                 raise ConfigurationError(
-                    f"{database}.{schema}.{name}: {theirs!r} is not {spelled!r} here, for this target compares names with their case.",
-                    remedy=f"Rename it: ALTER … RENAME {theirs} TO \"{spelled}\".",
+                    f"{database}.{schema}.{name}: {theirs!r} is not {spelled!r}: names differ by case here.",
+                    remedy=f'Rename it: ALTER … RENAME {theirs} TO "{spelled}".',
                 )
 
 

@@ -25,10 +25,10 @@ from connections.postgresql_copy import copy_hashes, copy_in, read_rows
 from connections.postgresql_errors import is_transient
 from connections.postgresql_lock import advisory_lock
 from connections.postgresql_types import PostgreSQLType, canonical_type, postgresql_type, travels_as_text
-from connections.target import Databases, Session, Target
+from connections.target import Databases, Session, Target, ddl
 from model.errors import TargetUnavailable, UnsupportedName
 from model.names import TableName
-from model.system_columns import SCD2_KEY
+from model.system_columns import BATCH_ID, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
 from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
 
@@ -112,7 +112,7 @@ class PostgreSQLTarget(Target):
             if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
                 raise TargetUnavailable(
                     f"The target's user may not create the schema {name!r}.",
-                    remedy=f'GRANT CREATE ON DATABASE "{self._url.database}" TO "{self._url.username}", or create the schema for it.',
+                    remedy=f'GRANT CREATE ON DATABASE "{self._url.database}" TO "{self._url.username}", or create it for them.',
                 ) from None
             if not isinstance(error.orig, psycopg.errors.UniqueViolation | psycopg.errors.DuplicateSchema):
                 raise
@@ -194,8 +194,9 @@ class PostgreSQLTarget(Target):
         return sa.literal_column(f"'\\x{value.hex()}'::bytea")
 
     def surrogate_key(self, bronze: sa.FromClause) -> sa.ColumnElement[int] | None:
-        """The column numbers itself."""
+        """None: the column numbers itself."""
         del bronze
+        return None
 
     def surrogate_column(self) -> sa.Column[int]:
         """An identity column: the one number that nobody may give."""
@@ -209,6 +210,25 @@ class PostgreSQLTarget(Target):
         """A partial unique index that covers what is read back: an index-only scan costs the same however wide the table."""
         included = ", ".join(map(_quote, read_back))
         return self._index("ux", name, "current", f"({_quote(key)}) INCLUDE ({included}) WHERE {_quote(flag)}", unique=True)
+
+    def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
+        """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
+        deleted = f"({_quote(KEY_HASH)}) WHERE {_quote(SCD2_OPERATION)} = 'D'"
+        ended = f"({_quote(END_BATCH_ID)}) WHERE {_quote(END_BATCH_ID)} IS NOT NULL"
+        return (
+            self._index("ix", bronze, "deleted", deleted),
+            self._index("ix", bronze, "batch", f"({_quote(BATCH_ID)})"),
+            self._index("ix", bronze, "end_batch", ended),
+        )
+
+    def analyze(self, connection: sa.Connection, name: TableName) -> None:
+        """ANALYZE: a table without statistics is taken for one of a few rows, and joined row by row."""
+        connection.execute(ddl(f"ANALYZE {self.quoted(name)}"))
+
+    def settle(self, name: TableName) -> None:
+        """VACUUM sets the visibility map, without which an index-only scan reads the table all the same."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(ddl(f"VACUUM (ANALYZE) {self.quoted(name)}"))
 
     def _index(self, prefix: str, name: TableName, purpose: str, body: str, *, unique: bool = False) -> str:
         index = index_name(prefix, name.table, purpose)
@@ -236,7 +256,7 @@ class PostgreSQLTarget(Target):
     def query_hint(self, name: TableName) -> str:
         """For psql; without the password."""
         url = self._url.set(drivername="postgresql", password=None).render_as_string()
-        return f"psql '{url}' -c 'SELECT * FROM {self.quoted(name)} LIMIT 5'"
+        return f"psql '{url}' -c 'SELECT * FROM {self.quoted(name)} LIMIT 5'"  # noqa: S608 - a hint for people
 
     @property
     def text_dialect(self) -> sa.Dialect:

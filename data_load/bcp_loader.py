@@ -43,6 +43,7 @@ def load_staging(
         create_table(target, connection, tables.staging, typed(target, columns))
     with target.engine.begin() as connection:
         target.bulk_load(connection, tables.staging, columns, _observed(chooser, frames))
+        target.analyze(connection, tables.staging)
     with target.engine.connect() as connection:
         staging = target.table(tables.staging, ())
         loaded = connection.execute(sa.select(sa.func.count()).select_from(staging)).scalar_one()

@@ -10,11 +10,13 @@ from model.system_columns import ACTIVE, CDC_IS_CURRENT, HASH_LAYOUT, KEY_HASH, 
 
 
 def create_one_active_index(target: Target, connection: sa.Connection, bronze: TableName) -> None:
-    """The unique index that proves at most one active version a key, where it is missing.
+    """The unique index that proves at most one active version a key, and those that Bronze is looked up by, where missing.
 
     Made after a first load, not before: that takes a fraction of the time that maintaining it would.
     """
     connection.execute(ddl(target.one_active_index(bronze, KEY_HASH, ACTIVE)))
+    for statement in target.lookup_indexes(bronze):
+        connection.execute(ddl(statement))
 
 
 def create_current_index(target: Target, connection: sa.Connection, stage: TableName) -> None:

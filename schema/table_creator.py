@@ -23,7 +23,8 @@ def create_stage(target: Target, connection: sa.Connection, tables: WarehouseTab
 
 def create_bronze(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:
     """The history table: its surrogate key, the source's columns, then ours."""
-    create_table(target, connection, tables.bronze, [target.surrogate_column(), *typed(target, tables.columns), *_bronze_columns(target)])
+    columns = [target.surrogate_column(), *typed(target, tables.columns), *_bronze_columns(target)]
+    create_table(target, connection, tables.bronze, columns)
 
 
 def _stage_columns(target: Target) -> list[sa.Column[Any]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
@@ -179,6 +180,7 @@ class PostgreSQL(Backend):
         self._template = ""
 
     def empty(self, folder: Path) -> URL:
+        del folder
         return self._database("template0")
 
     def fresh(self, folder: Path) -> URL:
@@ -195,8 +197,7 @@ class PostgreSQL(Backend):
         return server.url.set(database=name)
 
     def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        import psycopg  # noqa: PLC0415 - only this backend's
-
+        del database  # there is one
         rows: list[tuple[Any, ...]] = []
         with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
             for statement in statements:
@@ -237,7 +238,8 @@ class PostgreSQL(Backend):
         return f'"{database}.{schema}"'
 
     def indexes(self, target: Target, name: TableName) -> list[str]:
-        query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = :schema AND tablename = :table AND indexdef LIKE :unique")
+        of_table = "schemaname = :schema AND tablename = :table"
+        query = sa.text(f"SELECT indexname FROM pg_indexes WHERE {of_table} AND indexdef LIKE :unique")
         with target.engine.connect() as connection:
             about = {"schema": target.schema(name.database, name.schema), "table": name.table, "unique": "CREATE UNIQUE%"}
             return list(connection.execute(query, about).scalars())

@@ -13,9 +13,9 @@ from sqlalchemy.engine import URL
 from connections import open_target
 from connections.target import Target
 from model.control import CONTROL
-from model.ops import BATCH_SEQUENCE, MARKERS, OPS, TABLE_PUBLISHED
 from model.errors import ConfigurationError
 from model.names import TableName
+from model.ops import BATCH_SEQUENCE, MARKERS, OPS, TABLE_PUBLISHED
 from model.types import integer
 from tests.contract.backends import Backend, settings_for
 from tests.contract.pipeline import schema_of

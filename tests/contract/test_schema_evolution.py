@@ -145,7 +145,7 @@ def test_a_type_that_changes_is_an_error_of_that_table_only(pipeline: Pipeline, 
 def test_a_foreign_table_in_the_way_is_refused_and_left_alone(pipeline: Pipeline, layer: str) -> None:
     name = pipeline.name(layer, TABLE)
     pipeline.target.create_schema(name.database, name.schema)
-    pipeline.query(f"CREATE TABLE {{{layer}}} (\"ID\" INTEGER, \"THEIRS\" VARCHAR(10))", TABLE)
+    pipeline.query(f'CREATE TABLE {{{layer}}} ("ID" INTEGER, "THEIRS" VARCHAR(10))', TABLE)
     pipeline.query(f"INSERT INTO {{{layer}}} VALUES (1, 'theirs')", TABLE)
     pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY", [(1,)])
     message = pipeline.fail(TABLE)

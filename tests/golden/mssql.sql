@@ -25,7 +25,8 @@ INSERT INTO [UDM_Stage].[DNA].[ACCT_cdc] ([ACCTNBR], [Order], _key_hash, _row_ha
 INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], _key_hash, [UdmHash], _hash_layout, [UdmEffectiveDateTime], [UdmActiveFlag], [UdmScd2Operation], _batch_id)
  SELECT changes.[ACCTNBR], changes.[Order], changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN 0 ELSE 1 END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before.[UdmScd2Operation] = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
  FROM (SELECT [UDM_Stage].[DNA].[_staging_ACCT_7].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[_staging_ACCT_7].[Order] AS [Order], [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash AS _key_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._row_hash AS _row_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation AS _cdc_operation
  FROM [UDM_Stage].[DNA].[_staging_ACCT_7]) AS changes
  WHERE changes._cdc_operation != 'D';
@@ -57,7 +58,8 @@ INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], _key_hash
 INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], [VANISHED], _key_hash, [UdmHash], _hash_layout, [UdmEffectiveDateTime], [UdmActiveFlag], [UdmScd2Operation], _batch_id)
  SELECT changes.[ACCTNBR], changes.[Order], changes.[VANISHED], changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN 0 ELSE 1 END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before.[UdmScd2Operation] = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
  FROM (SELECT [UDM_Stage].[DNA].[ACCT_cdc].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[ACCT_cdc].[Order] AS [Order], [UDM_Stage].[DNA].[ACCT_cdc].[VANISHED] AS [VANISHED], [UDM_Stage].[DNA].[ACCT_cdc]._key_hash AS _key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS _row_hash, [UDM_Stage].[DNA].[ACCT_cdc]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[ACCT_cdc]._cdc_operation AS _cdc_operation
  FROM [UDM_Stage].[DNA].[ACCT_cdc]
  WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id = :param_3) AS changes

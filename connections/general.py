@@ -23,6 +23,29 @@ def create_missing(target: Target) -> None:
 
 def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
     tables = [table for metadata in definitions for table in metadata.sorted_tables]
+    if not any(_lacking(target, database, tables)):
+        return
+    # Two first runs may both come here: the one that waits finds everything there.
+    with target.creating():
+        missing, lacking = _lacking(target, database, tables)
+        for schema in sorted({table.schema or "" for table in missing}):
+            target.create_schema(database, schema)
+        with target.engine.begin() as connection:
+            if ops.OPS in definitions:
+                for sequence in (ops.BATCH_SEQUENCE, ops.LAYOUT_SEQUENCE):
+                    here = sa.Sequence(sequence.name, schema=target.schema(database, ops.SCHEMA))
+                    connection.execute(CreateSequence(here, if_not_exists=True))
+            for table in missing:
+                connection.execute(CreateTable(target.own(table, database)))
+            for table, column in lacking:
+                name = TableName(database=database, schema=table.schema or "", table=table.name)
+                connection.execute(target.add_column(name, _nullable(column)))
+
+
+def _lacking(
+    target: Target, database: str, tables: Sequence[sa.Table]
+) -> tuple[list[sa.Table], list[tuple[sa.Table, sa.Column[object]]]]:
+    """The tables that are not there, and the columns that those which are there lack."""
     with target.engine.connect() as connection:
         held = target.catalogue(connection, database)
     if target.compares_case:
@@ -36,20 +59,7 @@ def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
         for column in table.columns
         if keys[table] in held and folded(column.name) not in held[keys[table]]
     ]
-    if not missing and not lacking:
-        return
-    for schema in sorted({table.schema or "" for table in missing}):
-        target.create_schema(database, schema)
-    with target.engine.begin() as connection:
-        if ops.OPS in definitions:
-            for sequence in (ops.BATCH_SEQUENCE, ops.LAYOUT_SEQUENCE):
-                here = sa.Sequence(sequence.name, schema=target.schema(database, ops.SCHEMA))
-                connection.execute(CreateSequence(here, if_not_exists=True))
-        for table in missing:
-            connection.execute(CreateTable(target.own(table, database)))
-        for table, column in lacking:
-            name = TableName(database=database, schema=table.schema or "", table=table.name)
-            connection.execute(target.add_column(name, _nullable(column)))
+    return missing, lacking
 
 
 def _refuse_other_spellings(database: str, tables: Sequence[sa.Table], held: Mapping[tuple[str, str], set[str]]) -> None:

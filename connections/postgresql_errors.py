@@ -70,7 +70,12 @@ def why_not_connected(url: URL, error: BaseException) -> TargetUnavailable:
 
 def describe_url(url: URL) -> str:
     """Where a target is, for messages: nothing of the query, which may hold secrets."""
-    return url.set(drivername="postgresql", query={}, password=None).render_as_string()
+    return without_password(url).set(query={}).render_as_string()
+
+
+def without_password(url: URL) -> URL:
+    """As psql takes it."""
+    return URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
 
 
 def is_transient(error: BaseException) -> bool:

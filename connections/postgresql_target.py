@@ -9,7 +9,7 @@ import hashlib
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -22,8 +22,8 @@ from sqlalchemy.types import TypeEngine
 
 from connections.postgresql_connect import check_server, engine_of
 from connections.postgresql_copy import copy_hashes, copy_in, read_rows
-from connections.postgresql_errors import is_transient
-from connections.postgresql_lock import advisory_lock
+from connections.postgresql_errors import is_transient, without_password
+from connections.postgresql_lock import advisory_lock, lock_key
 from connections.postgresql_types import PostgreSQLType, canonical_type, postgresql_type, travels_as_text
 from connections.target import Databases, Session, Target, ddl
 from model.errors import TargetUnavailable, UnsupportedName
@@ -116,6 +116,15 @@ class PostgreSQLTarget(Target):
                 ) from None
             if not isinstance(error.orig, psycopg.errors.UniqueViolation | psycopg.errors.DuplicateSchema):
                 raise
+
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """An advisory lock of the target's own, waited for; closing the session gives it back."""
+        with self.engine.connect() as connection:
+            connection.detach()
+            with connection.begin():
+                connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": lock_key((self.databases.general,))})
+            yield
 
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
         """From `pg_attribute`; names are as they are spelled, for PostgreSQL compares them so."""
@@ -255,7 +264,7 @@ class PostgreSQLTarget(Target):
 
     def query_hint(self, name: TableName) -> str:
         """For psql; without the password."""
-        url = self._url.set(drivername="postgresql", password=None).render_as_string()
+        url = without_password(self._url).render_as_string()
         return f"psql '{url}' -c 'SELECT * FROM {self.quoted(name)} LIMIT 5'"  # noqa: S608 - a hint for people
 
     @property

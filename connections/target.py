@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
@@ -82,6 +82,10 @@ class Target(ABC):
     @abstractmethod
     def create_schema(self, database: str, schema: str) -> None:
         """Create a schema where it is missing."""
+
+    def creating(self) -> AbstractContextManager[None]:
+        """Keep other processes from creating General's tables at the same time, where the target does not do so itself."""
+        return nullcontext()
 
     @abstractmethod
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:

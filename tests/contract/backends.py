@@ -252,7 +252,8 @@ def _same(one: object, other: object) -> bool:
     return type(one) is type(other) and (one == other if not isinstance(one, float) else repr(one) == repr(other))
 
 
-BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL())
+POSTGRESQL = PostgreSQL()
+BACKENDS: tuple[Backend, ...] = (DuckDB(), POSTGRESQL)
 
 
 def settings_for(url: URL, folder: Path) -> Settings:

@@ -26,18 +26,17 @@ from model.control import CONTROL
 from model.errors import IntegrityError, TableHeld, TargetUnavailable, TransientError, ValueNotExact
 from model.names import TableName
 from model.types import TIME, UUID, Column
-from tests.contract.backends import PostgreSQL, settings_for
+from tests.contract.backends import POSTGRESQL, settings_for
 from tests.contract.pipeline import Pipeline, opened_pipeline
 from tests.postgresql_server import postgresql_server
 
 SECRET = "hunter2secret"
-BACKEND = PostgreSQL()
 DATABASES = Databases(stage="UDM_Stage", bronze="UDM_Bronze", general="General")
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
-    with opened_pipeline(BACKEND, tmp_path) as opened:
+    with opened_pipeline(POSTGRESQL, tmp_path) as opened:
         yield opened
 
 
@@ -61,7 +60,7 @@ def refused(url: URL) -> str:
 def test_a_server_that_is_not_there_is_named_with_the_remedy_and_without_the_password(host: str, port: int, part: str) -> None:
     message = refused(URL.create("postgresql", "udm", SECRET, host, port, "warehouse"))
     assert part in message
-    assert "Correct" in message
+    assert "UDM_TARGET" in message
     assert host in message
 
 
@@ -128,14 +127,14 @@ def test_a_server_that_will_not_do_is_refused_at_once(row: tuple[object, ...], p
 
 
 def test_a_user_that_may_not_create_schemas_is_told_the_grant(tmp_path: Path) -> None:
-    url = BACKEND.empty(tmp_path)
+    url = POSTGRESQL.empty(tmp_path)
     postgresql_server().execute(f"DROP ROLE IF EXISTS weak_{tmp_path.name}", f"CREATE ROLE weak_{tmp_path.name} LOGIN")
     with pytest.raises(TargetUnavailable, match="GRANT CREATE ON DATABASE"):
         open_target(settings_for(url.set(username=f"weak_{tmp_path.name}"), tmp_path))
 
 
 def test_two_first_runs_that_start_at_the_same_time_both_find_everything_created(tmp_path: Path) -> None:
-    url = BACKEND.empty(tmp_path)
+    url = POSTGRESQL.empty(tmp_path)
     together = threading.Barrier(4)
 
     def opened(_: int) -> int:
@@ -151,7 +150,7 @@ def test_two_first_runs_that_start_at_the_same_time_both_find_everything_created
 
 
 def test_a_session_is_what_the_pipeline_relies_on_whatever_the_database_is_set_to(tmp_path: Path) -> None:
-    url = BACKEND.empty(tmp_path)
+    url = POSTGRESQL.empty(tmp_path)
     hostile = {"timezone": "Asia/Kolkata", "datestyle": "German", "bytea_output": "escape", "idle_session_timeout": "1s"}
     for name, value in hostile.items():
         postgresql_server().execute(f"ALTER DATABASE {url.database} SET {name} = '{value}'")
@@ -271,25 +270,28 @@ def test_text_that_stands_for_a_time_or_a_uuid_is_refused_where_it_would_come_ba
 ) -> None:
     name = TableName(database="UDM_Stage", schema="ops", table="PromotionMarker")
     column = Column(name="The Column", type=kind)
-    with pytest.raises(ValueNotExact, match="'The Column'") as caught, target.engine.begin() as connection:
+    with target.engine.connect() as connection:
         connection.execute(sa.text(f'ALTER TABLE {target.quoted(name)} ADD COLUMN "The Column" {target.type_text(kind)}'))
-        target.bulk_load(connection, name, [column], [pl.DataFrame({"The Column": [value]})])
+        with pytest.raises(ValueNotExact, match="'The Column'") as caught:
+            target.bulk_load(connection, name, [column], [pl.DataFrame({"The Column": [value]})])
     assert value not in str(caught.value)
 
 
 def test_a_value_that_the_server_refuses_while_loading_is_told_by_its_column_alone(target: PostgreSQLTarget) -> None:
     name = TableName(database="UDM_Stage", schema="ops", table="Strict")
     column = Column(name="The Column", type=UUID)
-    with pytest.raises(ValueNotExact, match="'The Column'") as caught, target.engine.begin() as connection:
+    frame = pl.DataFrame({"The Column": ["a0000000-0000-0000-0000-000000000000"]})
+    with target.engine.connect() as connection:
         connection.execute(sa.text(f'CREATE TABLE {target.quoted(name)} ("The Column" date)'))
-        frame = pl.DataFrame({"The Column": ["a0000000-0000-0000-0000-000000000000"]})
-        target.bulk_load(connection, name, [column], [frame])
+        with pytest.raises(ValueNotExact, match="'The Column'") as caught:
+            target.bulk_load(connection, name, [column], [frame])
     assert "a0000000" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
 def test_hashes_are_read_back_in_blocks_and_from_an_index_alone(pipeline: Pipeline, target: PostgreSQLTarget) -> None:
-    pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY, V VARCHAR)", "INSERT INTO T SELECT i, i FROM range(10000) t(i)")
+    rows = "SELECT i, i FROM range(10000) t(i)"
+    pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY, V VARCHAR)", f"INSERT INTO T {rows}")
     pipeline.load("T")
     stage = target.quoted(pipeline.name("stage", "T"))
     query = f"SELECT _key_hash, _row_hash, _hash_layout FROM {stage} WHERE _cdc_is_current = true"
@@ -315,6 +317,12 @@ def test_a_current_row_without_hashes_is_an_error(pipeline: Pipeline, target: Po
         for hashes in ("NULL::bytea, '\\x00'::bytea", "repeat('x', 15)::bytea, repeat('x', 17)::bytea"):
             with pytest.raises(IntegrityError):
                 list(copy_hashes(session, f"SELECT {hashes}, 1::bigint FROM generate_series(1, 3)", 10))
+
+
+def test_a_hint_for_psql_shows_no_password(target: PostgreSQLTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "_url", URL.create("postgresql", "udm", SECRET, "dbhost", 5432, "w"))
+    hint = target.query_hint(TableName(database="UDM_Bronze", schema="DNA", table="ACCT_scd2_python"))
+    assert hint == """psql 'postgresql://udm@dbhost:5432/w' -c 'SELECT * FROM "UDM_Bronze.DNA"."ACCT_scd2_python" LIMIT 5'"""
 
 
 def test_index_names_are_short_enough_and_differ_where_only_their_ends_do() -> None:

@@ -69,6 +69,9 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
             f"UDM_SOURCE_{next(iter(sources))} is set, but UDM_TARGET is not.",
             remedy="Set UDM_TARGET to the warehouse's URL, for instance duckdb:////var/lib/udm (see .env.example).",
         )
+    alone = [name for name in ("UDM_TARGET_PASSWORD", "UDM_TARGET_PASSWORD_FILE") if env.get(name)]
+    if not target and alone:
+        raise ConfigurationError(f"{alone[0]} is set, but UDM_TARGET is not.", remedy="Set UDM_TARGET to the warehouse's URL.")
     data_folder = (folder / DATA_FOLDER).resolve()
     url = _target_url(target, env) if target else URL.create("duckdb", database=str(data_folder))
     digest_key = env.get("UDM_DIGEST_KEY", "")

@@ -14,19 +14,36 @@ from model.names import TableName
 
 def create_missing(target: Target) -> None:
     """Schemas, tables, columns and sequences that Stage, Bronze and General lack. One transaction a database."""
-    layers = (target.databases.stage, target.databases.bronze)
-    wanted = {target.databases.general: (control.CONTROL, ops.OPS), **dict.fromkeys(layers, (ops.MARKERS,))}
-    if any(any(_lacking(target, database, definitions)) for database, definitions in wanted.items()):
-        with target.creating():
-            for database, definitions in wanted.items():
-                _create(target, database, *definitions)
+    general = target.databases.general
+    _create(target, general, control.CONTROL, ops.OPS)
+    for database in (target.databases.stage, target.databases.bronze):
+        _create(target, database, ops.MARKERS)
+
+
+def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
+    tables = [table for metadata in definitions for table in metadata.sorted_tables]
+    if not any(_lacking(target, database, tables)):
+        return
+    # Two first runs may both come here: the one that waits finds everything there.
+    with target.creating():
+        missing, lacking = _lacking(target, database, tables)
+        for schema in sorted({table.schema or "" for table in missing}):
+            target.create_schema(database, schema)
+        with target.engine.begin() as connection:
+            if ops.OPS in definitions:
+                for sequence in (ops.BATCH_SEQUENCE, ops.LAYOUT_SEQUENCE):
+                    target.create_sequence(connection, database, sequence)
+            for table in missing:
+                target.create_table(connection, database, target.own(table, database))
+            for table, column in lacking:
+                name = TableName(database=database, schema=table.schema or "", table=table.name)
+                connection.execute(target.add_column(name, _nullable(column)))
 
 
 def _lacking(
-    target: Target, database: str, definitions: tuple[sa.MetaData, ...]
+    target: Target, database: str, tables: Sequence[sa.Table]
 ) -> tuple[list[sa.Table], list[tuple[sa.Table, sa.Column[object]]]]:
-    """The tables that a database lacks, and the columns that its tables lack."""
-    tables = [table for metadata in definitions for table in metadata.sorted_tables]
+    """The tables that are not there, and the columns that those which are there lack."""
     with target.engine.connect() as connection:
         held = target.catalogue(connection, database)
     if target.compares_case:
@@ -43,23 +60,6 @@ def _lacking(
     return missing, lacking
 
 
-def _create(target: Target, database: str, *definitions: sa.MetaData) -> None:
-    missing, lacking = _lacking(target, database, definitions)
-    if not missing and not lacking:
-        return
-    for schema in sorted({table.schema or "" for table in missing}):
-        target.create_schema(database, schema)
-    with target.engine.begin() as connection:
-        if ops.OPS in definitions:
-            for sequence in (ops.BATCH_SEQUENCE, ops.LAYOUT_SEQUENCE):
-                target.create_sequence(connection, database, sequence)
-        for table in missing:
-            target.create_table(connection, database, target.own(table, database))
-        for table, column in lacking:
-            name = TableName(database=database, schema=table.schema or "", table=table.name)
-            connection.execute(target.add_column(name, _nullable(column)))
-
-
 def _refuse_other_spellings(database: str, tables: Sequence[sa.Table], held: Mapping[tuple[str, str], set[str]]) -> None:
     """Where names that differ in case are two, a table or column spelled otherwise would be passed over in silence."""
     wanted = {((table.schema or "").casefold(), table.name.casefold()): table for table in tables}
@@ -71,7 +71,7 @@ def _refuse_other_spellings(database: str, tables: Sequence[sa.Table], held: Map
         for theirs, spelled in ours.items():
             if theirs != spelled:
                 raise ConfigurationError(
-                    f"{database}.{schema}.{name}: {theirs!r} is not {spelled!r} here, for this target compares names with their case.",
+                    f"{database}.{schema}.{name}: {theirs!r} is not {spelled!r}: names differ by case here.",
                     remedy=f'Rename it: ALTER … RENAME {theirs} TO "{spelled}".',
                 )
 

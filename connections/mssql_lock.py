@@ -20,8 +20,8 @@ _SHOWN = 32  # of which sys.dm_tran_locks shows so many
 
 # NOCOUNT keeps the result the only one.
 TAKE = (
-    "SET NOCOUNT ON; DECLARE @result int; EXEC @result = sp_getapplock @Resource = :resource, @LockMode = 'Exclusive', "
-    "@LockOwner = 'Session', @LockTimeout = :patience; SELECT @result"
+    "SET NOCOUNT ON; DECLARE @result int; EXEC @result = sp_getapplock @Resource = ?, @LockMode = 'Exclusive', "
+    "@LockOwner = 'Session', @LockTimeout = ?; SELECT @result"
 )
 HOLDER = (
     "SELECT TOP 1 s.host_name, s.program_name, s.login_name, s.host_process_id FROM sys.dm_tran_locks AS l "
@@ -61,13 +61,28 @@ def held(engine: sa.Engine, database: str, resource: str, *, patience: int = 0) 
     try:
         connection.detach()  # closing it ends the session, and with it the lock, whatever happened in between
         connection.execute(sa.text(mssql_statements.use(database)))
-        result = connection.execute(sa.text(TAKE), {"resource": resource, "patience": patience}).scalar_one()
+        result = _take(connection, resource, patience)
         connection.commit()
         if result < 0:
             raise TableHeld(f"{resource} is being loaded by {_holder(connection, resource)}.")
         yield LockSession(connection)
     finally:
-        connection.close()
+        try:
+            connection.close()
+        except sa.exc.DBAPIError:  # the server has ended the transaction, or the session, by itself
+            connection.invalidate()
+
+
+def _take(connection: sa.Connection, resource: str, patience: int) -> int:
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(TAKE, (resource, patience))
+        while cursor.description is None:  # a message of the server's comes as a result of its own
+            cursor.nextset()
+        [(result,)] = cursor.fetchall()
+    finally:
+        cursor.close()
+    return int(result)
 
 
 def _holder(connection: sa.Connection, resource: str) -> str:

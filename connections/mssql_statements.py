@@ -39,30 +39,34 @@ def create_table(name: str, create: str) -> str:
 
 def one_active_index(name: TableName, table: str, key: str, flag: str) -> str:
     """The proof of at most one active version a key."""
-    definition = f"({quoted(key)}) WHERE {quoted(flag)} = 1"
-    return _unique_index(name, table, _index_name(name, "one_active"), key, definition)
+    return _index(name, table, key, f"({quoted(key)}) WHERE {quoted(flag)} = 1", purpose="one_active", unique=True)
 
 
 def current_index(name: TableName, table: str, key: str, read_back: Sequence[str], flag: str) -> str:
     """The index over the current rows that hashes are read back from, without a look at the table itself."""
     definition = f"({quoted(key)}) INCLUDE ({', '.join(map(quoted, read_back))}) WHERE {quoted(flag)} = 1"
-    return _unique_index(name, table, _index_name(name, "current"), key, definition)
+    return _index(name, table, key, definition, purpose="current", unique=True)
 
 
-def _index_name(name: TableName, suffix: str) -> str:
-    # Unique within its table only, so it may be cut where the table's name is long.
-    return f"ux_{name.table[: LONGEST_NAME - len(suffix) - 4]}_{suffix}"
+def lookup_index(name: TableName, table: str, column: str, purpose: str, condition: str = "") -> str:
+    """An index that a promotion looks rows up by, where a condition holds."""
+    where = f" WHERE {condition}" if condition else ""
+    return _index(name, table, column, f"({quoted(column)}){where}", purpose=purpose, unique=False)
 
 
-def _unique_index(name: TableName, table: str, index: str, key: str, definition: str) -> str:
-    """CREATE UNIQUE INDEX where the table has none on that key: a DBA may have given it another name."""
+def _index(name: TableName, table: str, column: str, definition: str, *, purpose: str, unique: bool) -> str:
+    """CREATE INDEX where the table has none such on that column: a DBA may have given it another name."""
+    prefix = "ux" if unique else "ix"
+    # A name is unique within its table only, so it may be cut where the table's is long.
+    index = f"{prefix}_{name.table[: LONGEST_NAME - len(purpose) - 4]}_{purpose}"
     views = {view: f"{quoted(name.database)}.sys.{view}" for view in ("indexes", "index_columns", "columns")}
     return (
         f"IF NOT EXISTS (SELECT 1 FROM {views['indexes']} AS i "  # noqa: S608 - quoted names
         f"JOIN {views['index_columns']} AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal = 1 "
         f"JOIN {views['columns']} AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
-        f"WHERE i.object_id = OBJECT_ID({_literal(table)}, N'U') AND i.is_unique = 1 AND c.name = {_literal(key)}) "
-        f"CREATE UNIQUE INDEX {quoted(index)} ON {table} {definition}"
+        f"WHERE i.object_id = OBJECT_ID({_literal(table)}, N'U') AND i.is_unique = {int(unique)} "
+        f"AND c.name = {_literal(column)}) "
+        f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(index)} ON {table} {definition}"
     )
 
 

@@ -28,7 +28,7 @@ from connections.mssql_values import checked
 from connections.target import Databases, Session, Target
 from model.errors import UnsupportedName
 from model.names import TableName
-from model.system_columns import BRONZE_SYSTEM, SCD2_KEY
+from model.system_columns import BATCH_ID, BRONZE_SYSTEM, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
 from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
 
@@ -201,7 +201,7 @@ class MSSQLTarget(Target):
         cursor = raw.cursor()
         try:
             with self.watched(cursor.cancel):
-                return insert(cursor, statement(self.quoted(name), types), columns, self.check_values(name, columns, frames))
+                return insert(cursor, statement(self.quoted(name), types), columns, frames)
         finally:
             cursor.close()
 
@@ -236,6 +236,16 @@ class MSSQLTarget(Target):
     def current_index(self, name: TableName, key: str, read_back: Sequence[str], flag: str) -> str | None:
         """A filtered unique index that covers what is read back."""
         return mssql_statements.current_index(name, self.quoted(name), key, read_back, flag)
+
+    def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
+        """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
+        table, quoted = self.quoted(bronze), mssql_catalogue.quoted
+        wanted = (
+            (KEY_HASH, "deleted", f"{quoted(SCD2_OPERATION)} = N'D'"),
+            (BATCH_ID, "batch", ""),
+            (END_BATCH_ID, "end_batch", f"{quoted(END_BATCH_ID)} IS NOT NULL"),
+        )
+        return tuple(mssql_statements.lookup_index(bronze, table, *about) for about in wanted)
 
     def disabled_indexes(self, connection: sa.Connection, name: TableName) -> dict[str, str]:
         """From sys.indexes, the clustered one first: the others cannot be rebuilt without it."""

@@ -29,13 +29,13 @@ _CONNECTION_CLASS = "08"
 # libpq gives no SQLSTATE for a connection that fails, only the text: https://www.postgresql.org/docs/14/libpq-connect.html
 # The part of it that is looked for, what happened, and the remedy.
 _REASONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    (("failed to resolve host", "could not translate host name"), "its host name is unknown", "Correct the host in UDM_TARGET."),
+    (("failed to resolve host", "translate host name"), "its host name is unknown", "Correct the host in UDM_TARGET."),
     (
         ("Connection refused", "No such file or directory"),
         "nothing answers there",
         "Start the server, or correct host and port in UDM_TARGET.",
     ),
-    (("timeout expired", "timed out", "No route to host", "unreachable"), "it cannot be reached", "Check the network and firewall."),
+    (("timeout expired", "timed out", "No route", "unreachable"), "it cannot be reached", "Check the network and firewall."),
     (
         ("password authentication failed", "no password supplied", "password is required"),
         "the user or the password is wrong",
@@ -44,9 +44,9 @@ _REASONS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (
         ("no encryption", "SSL off", "server does not support SSL", "certificate", "SSL error", "sslmode"),
         "client and server do not agree on TLS",
-        "Set it in UDM_TARGET: ?sslmode=require, or ?sslmode=verify-full&sslrootcert=/path/ca.pem, or ?sslmode=disable.",
+        "Set it in UDM_TARGET: ?sslmode=require, ?sslmode=verify-full&sslrootcert=/path/ca.pem, or ?sslmode=disable.",
     ),
-    (("no pg_hba.conf entry",), "pg_hba.conf does not let this user in from here", "Ask its administrator for a pg_hba.conf entry."),
+    (("no pg_hba.conf entry",), "pg_hba.conf does not let this user in from here", "Ask its administrator for an entry there."),
     (("does not exist",), "the database or the user does not exist", "Create it first: the pipeline never creates databases."),
     (("permission denied for database",), "the user may not connect to the database", "GRANT CONNECT ON DATABASE … TO …;"),
     (("too many clients", "too many connections", "remaining connection slots"), "it has no connection free", "Try again later."),
@@ -63,13 +63,19 @@ def why_not_connected(url: URL, error: BaseException) -> TargetUnavailable:
         if any(part in text for part in parts):
             return TargetUnavailable(f"The target {describe_url(url)} cannot be opened: {what}.", remedy=remedy)
     return TargetUnavailable(
-        f"The target {describe_url(url)} cannot be opened: {' '.join(text.split())}", remedy="Check UDM_TARGET and the server's log."
+        f"The target {describe_url(url)} cannot be opened: {' '.join(text.split())}",
+        remedy="Check UDM_TARGET and the server's log.",
     )
 
 
 def describe_url(url: URL) -> str:
     """Where a target is, for messages: nothing of the query, which may hold secrets."""
-    return url.set(drivername="postgresql", query={}, password=None).render_as_string()
+    return without_password(url).set(query={}).render_as_string()
+
+
+def without_password(url: URL) -> URL:
+    """As psql takes it."""
+    return URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
 
 
 def is_transient(error: BaseException) -> bool:

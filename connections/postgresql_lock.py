@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -78,8 +79,8 @@ def lock_key(names: Sequence[str]) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def _described(holder: sa.Row[tuple[object, ...]] | None) -> str:
+def _described(holder: sa.Row[Any] | None) -> str:
     if holder is None:
         return ", which has just ended"
-    pid, application, host, since = holder
+    pid, application, host, since = tuple(holder)
     return f": server process {pid} ({application or 'unnamed'}, from {host}, connected since {since:%Y-%m-%d %H:%M:%S} UTC)"

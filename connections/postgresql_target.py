@@ -9,7 +9,7 @@ import hashlib
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -22,13 +22,13 @@ from sqlalchemy.types import TypeEngine
 
 from connections.postgresql_connect import check_server, engine_of
 from connections.postgresql_copy import copy_hashes, copy_in, read_rows
-from connections.postgresql_errors import is_transient
-from connections.postgresql_lock import advisory_lock
+from connections.postgresql_errors import is_transient, without_password
+from connections.postgresql_lock import advisory_lock, lock_key
 from connections.postgresql_types import PostgreSQLType, canonical_type, postgresql_type, travels_as_text
-from connections.target import Databases, Session, Target
+from connections.target import Databases, Session, Target, ddl
 from model.errors import TargetUnavailable, UnsupportedName
 from model.names import TableName
-from model.system_columns import SCD2_KEY
+from model.system_columns import BATCH_ID, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
 from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
 
@@ -112,10 +112,19 @@ class PostgreSQLTarget(Target):
             if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
                 raise TargetUnavailable(
                     f"The target's user may not create the schema {name!r}.",
-                    remedy=f'GRANT CREATE ON DATABASE "{self._url.database}" TO "{self._url.username}", or create the schema for it.',
+                    remedy=f'GRANT CREATE ON DATABASE "{self._url.database}" TO "{self._url.username}", or create it for them.',
                 ) from None
             if not isinstance(error.orig, psycopg.errors.UniqueViolation | psycopg.errors.DuplicateSchema):
                 raise
+
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """An advisory lock of the target's own, waited for; closing the session gives it back."""
+        with self.engine.connect() as connection:
+            connection.detach()
+            with connection.begin():
+                connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": lock_key((self.databases.general,))})
+            yield
 
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
         """From `pg_attribute`; names are as they are spelled, for PostgreSQL compares them so."""
@@ -194,8 +203,9 @@ class PostgreSQLTarget(Target):
         return sa.literal_column(f"'\\x{value.hex()}'::bytea")
 
     def surrogate_key(self, bronze: sa.FromClause) -> sa.ColumnElement[int] | None:
-        """The column numbers itself."""
+        """None: the column numbers itself."""
         del bronze
+        return None
 
     def surrogate_column(self) -> sa.Column[int]:
         """An identity column: the one number that nobody may give."""
@@ -209,6 +219,25 @@ class PostgreSQLTarget(Target):
         """A partial unique index that covers what is read back: an index-only scan costs the same however wide the table."""
         included = ", ".join(map(_quote, read_back))
         return self._index("ux", name, "current", f"({_quote(key)}) INCLUDE ({included}) WHERE {_quote(flag)}", unique=True)
+
+    def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
+        """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
+        deleted = f"({_quote(KEY_HASH)}) WHERE {_quote(SCD2_OPERATION)} = 'D'"
+        ended = f"({_quote(END_BATCH_ID)}) WHERE {_quote(END_BATCH_ID)} IS NOT NULL"
+        return (
+            self._index("ix", bronze, "deleted", deleted),
+            self._index("ix", bronze, "batch", f"({_quote(BATCH_ID)})"),
+            self._index("ix", bronze, "end_batch", ended),
+        )
+
+    def analyze(self, connection: sa.Connection, name: TableName) -> None:
+        """ANALYZE: a table without statistics is taken for one of a few rows, and joined row by row."""
+        connection.execute(ddl(f"ANALYZE {self.quoted(name)}"))
+
+    def settle(self, name: TableName) -> None:
+        """VACUUM sets the visibility map, without which an index-only scan reads the table all the same."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(ddl(f"VACUUM (ANALYZE) {self.quoted(name)}"))
 
     def _index(self, prefix: str, name: TableName, purpose: str, body: str, *, unique: bool = False) -> str:
         index = index_name(prefix, name.table, purpose)
@@ -235,8 +264,8 @@ class PostgreSQLTarget(Target):
 
     def query_hint(self, name: TableName) -> str:
         """For psql; without the password."""
-        url = self._url.set(drivername="postgresql", password=None).render_as_string()
-        return f"psql '{url}' -c 'SELECT * FROM {self.quoted(name)} LIMIT 5'"
+        url = without_password(self._url).render_as_string()
+        return f"psql '{url}' -c 'SELECT * FROM {self.quoted(name)} LIMIT 5'"  # noqa: S608 - a hint for people
 
     @property
     def text_dialect(self) -> sa.Dialect:

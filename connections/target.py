@@ -93,7 +93,7 @@ class Target(ABC):
         """Create a schema where it is missing."""
 
     def creating(self) -> AbstractContextManager[None]:
-        """Keeps other runs from creating the same things at the same time, where they would get in each other's way."""
+        """Keep other processes from creating the same things at the same time, where the target does not do so itself."""
         return nullcontext()
 
     def create_sequence(self, connection: sa.Connection, database: str, sequence: sa.Sequence) -> None:
@@ -120,6 +120,7 @@ class Target(ABC):
         Raises:
             UnsupportedName: naming the table or column.
         """
+        del tables
 
     @abstractmethod
     def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
@@ -189,6 +190,19 @@ class Target(ABC):
         del connection, name
         return {}
 
+    def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
+        """The statements that create what else Bronze is looked up by, as SQL text; none where the target scans as fast."""
+        del bronze
+        return ()
+
+    def analyze(self, connection: sa.Connection, name: TableName) -> None:
+        """Let the target count a table that has just been loaded, where it plans by such counts."""
+        del connection, name
+
+    def settle(self, name: TableName) -> None:
+        """Tidy a table up after its first load, outside of a transaction, where that makes later runs faster."""
+        del name
+
     def is_transient(self, error: BaseException) -> bool:
         """Whether what a statement raised may pass by itself: a deadlock, a lost connection, a time-out."""
         del error
@@ -213,7 +227,7 @@ class Target(ABC):
 
     @property
     def text_dialect(self) -> sa.Dialect:
-        """The dialect that spells names for SQL text: one that does not double the % in them, as some drivers' parameters want it."""
+        """The dialect that spells names for SQL text: one that does not double the % in them, as some drivers want it."""
         return self.engine.dialect
 
     def table(self, name: TableName, columns: Iterable[str]) -> sa.TableClause:

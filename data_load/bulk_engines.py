@@ -46,15 +46,18 @@ def load(
         ValueNotExact: a value that the target, or the engine that the settings insist on, cannot hold.
         LoadVerificationError: an engine says that rows were refused.
     """
+    frames = target.check_values(name, columns, frames)
     copy = target.bulk_copy()
     utility = find_utility(copy.settings.path) if copy is not None and rows > FEW_ROWS else None
     engine = Engine.INSERT if copy is None else choose_engine(copy.settings.engine, utility, columns, rows)
     if copy is None or engine is Engine.INSERT:
         _insert(target, name, columns, frames)
     elif engine is Engine.ARROW:
-        load_arrow(copy, name, columns, target.check_values(name, columns, frames))
+        load_arrow(copy, name, columns, frames)
     elif utility is not None:
         _load_files(target, copy, utility, name, columns, frames, scratch())
+    with target.engine.begin() as connection:
+        target.analyze(connection, name)
 
 
 def choose_engine(setting: str, utility: Utility | None, columns: Sequence[Column], rows: int) -> Engine:
@@ -100,7 +103,7 @@ def _load_files(
     frames: Iterable[pl.DataFrame],
     folder: Path,
 ) -> None:
-    for number, frame in zip(count(), target.check_values(name, columns, frames), strict=False):
+    for number, frame in zip(count(), frames, strict=False):
         if frame.is_empty():
             continue
         file = folder / f"{number:06}.bcp"

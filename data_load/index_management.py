@@ -14,12 +14,13 @@ LOG = logging.getLogger("udm.indexes")
 
 
 def create_one_active_index(target: Target, connection: sa.Connection, bronze: TableName) -> None:
-    """The unique index that proves at most one active version a key, where it is missing.
+    """The unique index that proves at most one active version a key, and those that Bronze is looked up by, where missing.
 
     Made after a first load, not before: that takes a fraction of the time that maintaining it would.
     """
     _enable(target, connection, bronze)
-    connection.execute(target.ddl(bronze.database, target.one_active_index(bronze, KEY_HASH, ACTIVE)))
+    for statement in (target.one_active_index(bronze, KEY_HASH, ACTIVE), *target.lookup_indexes(bronze)):
+        connection.execute(target.ddl(bronze.database, statement))
 
 
 def create_current_index(target: Target, connection: sa.Connection, stage: TableName) -> None:

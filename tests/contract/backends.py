@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import duckdb
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
@@ -38,6 +39,8 @@ class Backend(ABC):
 
     holds_nul: ClassVar[bool] = True
     """Whether text may hold U+0000."""
+    holds_infinity: ClassVar[bool] = True
+    """Whether floats may be infinite or NaN."""
     compares_case: ClassVar[bool] = False
     """Whether names that differ in case only are two."""
     stored_types: ClassVar[dict[str, str]] = {}
@@ -55,8 +58,6 @@ class Backend(ABC):
 
     longest_key: ClassVar[str] = ""
     """The type that text in a key is bounded by, where it is."""
-    loads_through: ClassVar[str] = "bulk_load"
-    """The target's method that every loaded frame passes, as its last argument."""
 
     def lacking_values(self, kind: str) -> tuple[str, ...]:
         """Values of test_exactness that the server of the tests cannot hold although its kind of target can."""
@@ -205,6 +206,7 @@ class PostgreSQL(Backend):
         self._template = ""
 
     def empty(self, folder: Path) -> URL:
+        del folder
         return self._database("template0")
 
     def fresh(self, folder: Path) -> URL:
@@ -221,8 +223,7 @@ class PostgreSQL(Backend):
         return server.url.set(database=name)
 
     def execute(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        import psycopg  # noqa: PLC0415 - only this backend's
-
+        del database  # there is one
         rows: list[tuple[Any, ...]] = []
         with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
             for statement in statements:
@@ -263,7 +264,8 @@ class PostgreSQL(Backend):
         return f'"{database}.{schema}"'
 
     def indexes(self, target: Target, name: TableName) -> list[str]:
-        query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = :schema AND tablename = :table AND indexdef LIKE :unique")
+        of_table = "schemaname = :schema AND tablename = :table"
+        query = sa.text(f"SELECT indexname FROM pg_indexes WHERE {of_table} AND indexdef LIKE :unique")
         with target.engine.connect() as connection:
             about = {"schema": target.schema(name.database, name.schema), "table": name.table, "unique": "CREATE UNIQUE%"}
             return list(connection.execute(query, about).scalars())
@@ -274,6 +276,9 @@ def same(one: object, other: object) -> bool:
     if isinstance(other, Decimal):
         return one == other
     return type(one) is type(other) and (one == other if not isinstance(one, float) else repr(one) == repr(other))
+
+
+POSTGRESQL = PostgreSQL()
 
 
 def settings_for(url: URL, folder: Path) -> Settings:

@@ -49,8 +49,8 @@ class MSSQL(Backend):
         **{f"DECIMAL({size})": f"decimal({size})" for size in ("38,0", "38,37", "19,4", "18,3", "9,2", "4,1")},
     }
     longest_key = "NVARCHAR(450)"
+    holds_infinity = False
     longest_name = 128
-    loads_through = "check_values"
     text_type = "nvarchar(max)"
     refused_values: ClassVar[dict[str, tuple[str, ...]]] = {
         "FLOAT": ("'NaN'", "'inf'", "'-inf'"),
@@ -170,7 +170,7 @@ class MSSQL(Backend):
             return list(connection.execute(sa.text(query), {"table": target.quoted(name)}).scalars())
 
     def drop_index(self, schema: str, index: str, table: str) -> str:
-        return f"DROP INDEX [{index}] ON {schema}.[{table}]"
+        return f"DROP INDEX [{index}] ON {schema.rpartition('.')[2]}.[{table}]"  # in its own database
 
 
 _LAYERS = {"UDM_Stage": "stage", "UDM_Bronze": "bronze", "General": "general"}

@@ -155,7 +155,10 @@ class Pipeline:
         names |= {"stage_ops": schema_of(self.target, stage, "ops"), "bronze_ops": schema_of(self.target, bronze, "ops")}
         names |= self.backend.flags
         with self.target.engine.begin() as connection:
-            result = connection.execute(sa.text(sql.format(**names)), parameters)
+            ours = sql.startswith(("ALTER", "CREATE", "DROP"))
+            text = sql.format(**names)
+            layer = next((database for database in (stage, bronze) if database in text), general)
+            result = connection.execute(self.target.ddl(layer, text) if ours else sa.text(text), parameters or None)
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def columns(self, layer: str, table: str) -> dict[str, str]:
@@ -186,7 +189,9 @@ class Pipeline:
         """Drop the unique indexes of a stored table."""
         name = self.name(layer, table)
         for index in self.backend.indexes(self.target, name):
-            self.query(self.backend.drop_index(schema_of(self.target, name.database, name.schema), index, name.table))
+            statement = self.backend.drop_index(schema_of(self.target, name.database, name.schema), index, name.table)
+            with self.target.engine.begin() as connection:
+                connection.execute(self.target.ddl(name.database, statement))
 
     def refuse_rows(self, table: str) -> None:
         """A table of ops takes no row any more, as where its disk is full or its permission is gone."""

@@ -23,6 +23,7 @@ class RandomTable:
 
     random: Random
     holds_nul: bool = True
+    holds_infinity: bool = True
     rows: dict[Row, Row] = field(default_factory=dict)
     gone: list[Row] = field(default_factory=list)
     truth: dict[Row, Row] = field(default_factory=dict)
@@ -63,4 +64,5 @@ class RandomTable:
 
     def _values(self) -> Row:
         texts = _TEXTS if self.holds_nul else _TEXTS[:-1]
-        return tuple(self.random.choice(pool) for pool in (_NUMBERS, texts, _DATES, _FLOATS))
+        floats = _FLOATS if self.holds_infinity else _FLOATS[:-1]
+        return tuple(self.random.choice(pool) for pool in (_NUMBERS, texts, _DATES, floats))

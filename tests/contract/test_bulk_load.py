@@ -31,7 +31,7 @@ Alter = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 def has_nan(pipeline: Pipeline) -> bool:
-    return "'NaN'" not in pipeline.backend.refused_values.get("DOUBLE", ())
+    return pipeline.backend.holds_infinity
 
 
 def fill(pipeline: Pipeline) -> None:
@@ -43,14 +43,14 @@ def fill(pipeline: Pipeline) -> None:
 
 
 def loading_through(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, alter: Alter) -> None:
-    """The target's own bulk load, by a driver that alters each frame on its way."""
-    real = getattr(pipeline.target, pipeline.backend.loads_through)
+    """Every way of loading, by a driver that alters each frame after it was checked."""
+    real = pipeline.target.check_values
 
     def through(*arguments: Any) -> Any:
         *others, frames = arguments
         return real(*others, (alter(frame) for frame in frames))
 
-    monkeypatch.setattr(pipeline.target, pipeline.backend.loads_through, through)
+    monkeypatch.setattr(pipeline.target, "check_values", through)
 
 
 def refused(pipeline: Pipeline) -> str:

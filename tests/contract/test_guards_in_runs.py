@@ -116,8 +116,8 @@ def test_the_baseline_is_the_median_of_the_last_fourteen_good_runs(pipeline: Pip
     second = sa.select(log).where(log.c.BatchId == 2, log.c.EventType.in_(["EXTRACT", "TABLE_TOTAL"]))
     with pipeline.target.engine.begin() as connection:
         good = [dict(row) for row in connection.execute(second).mappings()]
-        rows = [{**row, "BatchId": n, EXTRACTED: 200 if n < 106 else 300} for n in range(100, 113) for row in good]
-        connection.execute(sa.insert(log), rows)
+        more = [{**row, "BatchId": n, EXTRACTED: 200 if n < 106 else 300} for n in range(100, 113) for row in good]
+        connection.execute(sa.insert(log), more)
     extract(pipeline, rows=19)
     assert "250 (median)" in blocked(pipeline)
 

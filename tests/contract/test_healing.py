@@ -87,7 +87,8 @@ def test_a_bronze_restored_from_an_older_backup_gets_all_later_batches_in_order(
     first = history.batches[0]
     for statement in (
         'DELETE FROM {bronze} WHERE "_batch_id" > :first',
-        'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = {true}, "_end_batch_id" = NULL, "UdmScd2Operation" = \'I\'',
+        'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = {true}, "_end_batch_id" = NULL',
+        'UPDATE {bronze} SET "UdmScd2Operation" = \'I\'',
         'DELETE FROM {bronze_ops}."PromotionMarker" WHERE "BatchId" > :first',
     ):
         parameters = {"first": first} if ":first" in statement else {}

@@ -50,7 +50,7 @@ def check_day(pipeline: Pipeline, table: RandomTable, closed_before: dict[int, d
 @pytest.mark.parametrize("seed", range(3))
 def test_5_bronze_at_every_past_instant_is_the_extract_of_that_instant(pipeline: Pipeline, seed: int) -> None:
     """Days with a spool on disk and in memory, with frames of one row's size and of the whole table's."""
-    table = RandomTable(Random(seed), pipeline.backend.holds_nul)
+    table = RandomTable(Random(seed), pipeline.backend.holds_nul, pipeline.backend.holds_infinity)
     pipeline.set_key(TABLE, *KEY)
     settings: dict[str, Any] = {"batch_rows": 7, "spool_bytes": 0} if seed % 2 else {}
     truths: list[tuple[datetime, list[Row]]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -95,7 +96,7 @@ def test_a_unique_index_refuses_a_second_active_version(history: History) -> Non
     assert len(pipeline.backend.indexes(pipeline.target, pipeline.name("bronze", TABLE))) == 1
     names = [name for name in pipeline.columns("bronze", TABLE) if name != "_scd2_key"]
     bronze = pipeline.target.table(pipeline.name("bronze", TABLE), ("_scd2_key", *names))
-    values = {name: bronze.c[name] for name in names}
+    values: dict[str, sa.ColumnElement[Any]] = {name: bronze.c[name] for name in names}
     if (key := pipeline.target.surrogate_key(bronze)) is not None:
         values = {"_scd2_key": key, **values}
     active = sa.select(*values.values()).where(bronze.c["UdmActiveFlag"] == sa.true())

@@ -116,6 +116,9 @@ IF OBJECT_ID(N'[General].ops.[TablePublished]', N'U') IS NULL CREATE TABLE [Gene
 SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME
  FROM [UDM_Stage].INFORMATION_SCHEMA.COLUMNS;
 
+SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME
+ FROM [UDM_Stage].INFORMATION_SCHEMA.COLUMNS;
+
 USE [UDM_Stage];
 
 IF SCHEMA_ID(N'ops') IS NULL EXEC (N'CREATE SCHEMA [ops]');
@@ -123,6 +126,9 @@ IF SCHEMA_ID(N'ops') IS NULL EXEC (N'CREATE SCHEMA [ops]');
 USE [UDM_Stage];
 
 IF OBJECT_ID(N'[UDM_Stage].ops.[PromotionMarker]', N'U') IS NULL CREATE TABLE [UDM_Stage].ops.[PromotionMarker] ( [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [BatchId] BIGINT NOT NULL, [Instant] DATETIME2(6) NOT NULL, [RowsInserted] BIGINT NOT NULL, [RowsUpdated] BIGINT NOT NULL, [RowsDeleted] BIGINT NOT NULL );
+
+SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME
+ FROM [UDM_Bronze].INFORMATION_SCHEMA.COLUMNS;
 
 SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME
  FROM [UDM_Bronze].INFORMATION_SCHEMA.COLUMNS;
@@ -139,7 +145,7 @@ IF OBJECT_ID(N'[UDM_Bronze].ops.[PromotionMarker]', N'U') IS NULL CREATE TABLE [
 
 USE [General];
 
-SET NOCOUNT ON; DECLARE @result int; EXEC @result = sp_getapplock @Resource = :resource, @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = :patience;
+SET NOCOUNT ON; DECLARE @result int; EXEC @result = sp_getapplock @Resource = ?, @LockMode = 'Exclusive', @LockOwner = 'Session', @LockTimeout = ?;
  SELECT @result;
 
 SELECT TOP 1 s.host_name, s.program_name, s.login_name, s.host_process_id
@@ -280,6 +286,56 @@ IF NOT EXISTS (SELECT 1
  ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_key_hash])
  WHERE [UdmActiveFlag] = 1;
 
+USE [UDM_Bronze];
+
+IF NOT EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ AND k.key_ordinal = 1
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(N'[UDM_Bronze].[DNA].[ACCT_scd2_python]', N'U')
+ AND i.is_unique = 0
+ AND c.name = N'_key_hash') CREATE INDEX [ix_ACCT_scd2_python_deleted]
+ ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_key_hash])
+ WHERE [UdmScd2Operation] = N'D';
+
+USE [UDM_Bronze];
+
+IF NOT EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ AND k.key_ordinal = 1
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(N'[UDM_Bronze].[DNA].[ACCT_scd2_python]', N'U')
+ AND i.is_unique = 0
+ AND c.name = N'_batch_id') CREATE INDEX [ix_ACCT_scd2_python_batch]
+ ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_batch_id]);
+
+USE [UDM_Bronze];
+
+IF NOT EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ AND k.key_ordinal = 1
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(N'[UDM_Bronze].[DNA].[ACCT_scd2_python]', N'U')
+ AND i.is_unique = 0
+ AND c.name = N'_end_batch_id') CREATE INDEX [ix_ACCT_scd2_python_end_batch]
+ ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_end_batch_id])
+ WHERE [_end_batch_id] IS NOT NULL;
+
 SELECT name
  FROM [UDM_Stage].sys.indexes
  WHERE object_id = OBJECT_ID(:table, N'U')
@@ -338,7 +394,8 @@ INSERT INTO [UDM_Stage].[DNA].[ACCT_cdc] ([ACCTNBR], [Order], _key_hash, _row_ha
 INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], _key_hash, [UdmHash], _hash_layout, [UdmEffectiveDateTime], [UdmActiveFlag], [UdmScd2Operation], _batch_id)
  SELECT changes.[ACCTNBR], changes.[Order], changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN 0 ELSE 1 END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before.[UdmScd2Operation] = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
  FROM (SELECT [UDM_Stage].[DNA].[_staging_ACCT_7].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[_staging_ACCT_7].[Order] AS [Order], [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash AS _key_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._row_hash AS _row_hash, [UDM_Stage].[DNA].[_staging_ACCT_7]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation AS _cdc_operation
  FROM [UDM_Stage].[DNA].[_staging_ACCT_7]) AS changes
  WHERE changes._cdc_operation != 'D';
@@ -370,7 +427,8 @@ INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], _key_hash
 INSERT INTO [UDM_Bronze].[DNA].[ACCT_scd2_python] ([ACCTNBR], [Order], [VANISHED], _key_hash, [UdmHash], _hash_layout, [UdmEffectiveDateTime], [UdmActiveFlag], [UdmScd2Operation], _batch_id)
  SELECT changes.[ACCTNBR], changes.[Order], changes.[VANISHED], changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN 0 ELSE 1 END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before.[UdmScd2Operation] = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2 AS anon_4
  FROM (SELECT [UDM_Stage].[DNA].[ACCT_cdc].[ACCTNBR] AS [ACCTNBR], [UDM_Stage].[DNA].[ACCT_cdc].[Order] AS [Order], [UDM_Stage].[DNA].[ACCT_cdc].[VANISHED] AS [VANISHED], [UDM_Stage].[DNA].[ACCT_cdc]._key_hash AS _key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS _row_hash, [UDM_Stage].[DNA].[ACCT_cdc]._hash_layout AS _hash_layout, [UDM_Stage].[DNA].[ACCT_cdc]._cdc_operation AS _cdc_operation
  FROM [UDM_Stage].[DNA].[ACCT_cdc]
  WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id = :param_3) AS changes

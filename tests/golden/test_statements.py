@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import Compiled
 from model.types import TEXT, Column
 from model.warehouse import Promotion
 from tests.golden import tsql
-from tests.golden.promotions import DIALECTS, EVERYTHING, TABLES, as_text, promotions
+from tests.golden.promotions import DIALECTS, EVERYTHING, TABLES, TARGETS, as_text, others, promotions
 
 FOLDER = Path(__file__).parent
 dialects = pytest.mark.parametrize("dialect", sorted(DIALECTS))
@@ -63,6 +63,15 @@ def test_flags_and_operations_are_literals_and_not_parameters(dialect: str) -> N
     text = " ".join(plain(statement) for statement in statements(dialect))
     for literal in (f"_cdc_is_current = {true}", f"UdmActiveFlag = {true}", f"UdmActiveFlag = {false}", "_cdc_operation = 'D'"):
         assert literal in text
+
+
+@pytest.mark.parametrize("dialect", sorted(TARGETS))
+def test_what_is_read_back_and_indexed_is_found_by_literal_flags_too(dialect: str) -> None:
+    found = dict(others(dialect))
+    [hashes] = found["Hashes read back"]
+    assert hashes.params == {}
+    assert plain(hashes).endswith("WHERE _cdc_is_current = true")
+    assert plain(found["Indexes of Bronze"][0]).startswith("CREATE UNIQUE INDEX")
 
 
 @dialects

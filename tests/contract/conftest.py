@@ -19,7 +19,7 @@ BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL(), MSSQL())
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without a SQL Server its part of the contract is left out, and the summary says so in one line."""
-    theirs = [item for item in items if "[mssql" in item.name or "-mssql" in item.name]
+    theirs = [item for item in items if "[mssql" in item.name or item.get_closest_marker("mssql")]
     if theirs and mssql_server().url is None:
         config.hook.pytest_deselected(items=theirs)
         items[:] = [item for item in items if item not in set(theirs)]

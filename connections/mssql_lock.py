@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from connections import mssql_statements
 from model.errors import TableHeld, TransientError
 
+PREFIX = "udm:"
 _LONGEST = 255  # characters of a resource's name
 _SHOWN = 32  # of which sys.dm_tran_locks shows so many
 
@@ -23,6 +24,7 @@ TAKE = (
     "SET NOCOUNT ON; DECLARE @result int; EXEC @result = sp_getapplock @Resource = ?, @LockMode = 'Exclusive', "
     "@LockOwner = 'Session', @LockTimeout = ?; SELECT @result"
 )
+RELEASE = "EXEC sp_releaseapplock @Resource = ?, @LockOwner = 'Session'"
 HOLDER = (
     "SELECT TOP 1 s.host_name, s.program_name, s.login_name, s.host_process_id FROM sys.dm_tran_locks AS l "
     "JOIN sys.dm_exec_sessions AS s ON s.session_id = l.request_session_id WHERE l.resource_type = 'APPLICATION' "
@@ -64,13 +66,22 @@ def held(engine: sa.Engine, database: str, resource: str, *, patience: int = 0) 
         result = _take(connection, resource, patience)
         connection.commit()
         if result < 0:
-            raise TableHeld(f"{resource} is being loaded by {_holder(connection, resource)}.")
+            raise TableHeld(f"{resource.removeprefix(PREFIX)} is being loaded by {_holder(connection, resource)}.")
         yield LockSession(connection)
     finally:
-        try:
-            connection.close()
-        except sa.exc.DBAPIError:  # the server has ended the transaction, or the session, by itself
-            connection.invalidate()
+        _end(connection, resource)
+
+
+def _end(connection: sa.Connection, resource: str) -> None:
+    # Released first: the server may take a moment to see that a session has ended, and the next run may be as quick.
+    with suppress(sa.exc.DBAPIError):
+        connection.rollback()
+        connection.exec_driver_sql(RELEASE, (resource,))
+        connection.commit()
+    try:
+        connection.close()
+    except sa.exc.DBAPIError:  # the server has ended the transaction, or the session, by itself
+        connection.invalidate()
 
 
 def _take(connection: sa.Connection, resource: str, patience: int) -> int:

@@ -20,7 +20,7 @@ from connections.bulk_copy import BulkCopy, BulkSettings
 from connections.mssql_errors import is_transient
 from connections.mssql_health import warnings_of
 from connections.mssql_insert import insert, statement
-from connections.mssql_lock import held
+from connections.mssql_lock import PREFIX, held
 from connections.mssql_login import Login, driver_of
 from connections.mssql_session import check_server, connect
 from connections.mssql_types import MSSQLType, key_type, mssql_type, travelling_as
@@ -182,7 +182,7 @@ class MSSQLTarget(Target):
 
     def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
         """An application lock in General, owned by the session that the promotions run on."""
-        return held(self.engine, self.databases.general, f"udm:{source}.{table}")
+        return held(self.engine, self.databases.general, f"{PREFIX}{source}.{table}")
 
     def bulk_copy(self) -> BulkCopy | None:
         """Many rows go by BCP."""

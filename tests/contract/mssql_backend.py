@@ -64,7 +64,8 @@ class MSSQL(Backend):
     }
     refusing = (
         "ALTER TABLE {table} ADD [Refused] INTEGER NULL",
-        "ALTER TABLE {table} ADD CONSTRAINT [refuses] CHECK ([Refused] IS NOT NULL)",
+        "UPDATE {table} SET [Refused] = 1",
+        "ALTER TABLE {table} ADD CONSTRAINT [Refused_by_test] CHECK ([Refused] IS NOT NULL)",
     )
 
     def __init__(self) -> None:

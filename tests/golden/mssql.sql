@@ -157,6 +157,8 @@ SELECT TOP 1 s.host_name, s.program_name, s.login_name, s.host_process_id
  AND l.request_session_id <> @@SPID
  AND CHARINDEX(:shown, l.resource_description) > 0;
 
+EXEC sp_releaseapplock @Resource = ?, @LockOwner = 'Session';
+
 -- Clocks, numbers and keys
 
 SELECT NEXT VALUE FOR [General].ops.[PipelineBatchSequence_BatchId] AS next_value_1;

@@ -151,6 +151,7 @@ def sections() -> Iterator[tuple[str, list[str]]]:
         mssql_statements.use("General"),
         mssql_lock.TAKE,
         mssql_lock.HOLDER,
+        mssql_lock.RELEASE,
     ]
     yield "Clocks, numbers and keys", _ran(
         lambda target: target.draw(target, BATCH_SEQUENCE),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_load.bcp_csv import NotInCharacters, Terminators, choose_terminators, write_characters
@@ -28,6 +28,7 @@ def read_back(path: Path, terminators: Terminators, encoding: str) -> list[list[
     return [[None if cell == "" else "" if cell == "\0" else cell for cell in row.split(terminators.field)] for row in rows]
 
 
+@settings(deadline=None)  # it writes files
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=20))
 def test_the_file_is_the_frame(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str | None, str | None]]) -> None:
     """Never again: tabs, newlines, trailing spaces and `''` altered to suit a CSV."""

@@ -137,6 +137,8 @@ def test_few_rows_ask_for_no_utility(monkeypatch: pytest.MonkeyPatch) -> None:
     target = SimpleNamespace(
         bulk_copy=lambda: COPY,
         engine=SimpleNamespace(begin=lambda: nullcontext(None)),
+        check_values=lambda *arguments: arguments[-1],
+        analyze=lambda *_: None,
         bulk_load=lambda *arguments: loaded.append(sum(frame.height for frame in arguments[-1])),
     )
     monkeypatch.setattr(bulk_engines, "find_utility", lambda _: pytest.fail("looked for a utility"))

@@ -88,8 +88,8 @@ def _take(connection: sa.Connection, resource: str, patience: int) -> int:
     cursor = connection.connection.cursor()
     try:
         cursor.execute(TAKE, (resource, patience))
-        while cursor.description is None:  # a message of the server's comes as a result of its own
-            cursor.nextset()
+        while not cursor.description and cursor.nextset():
+            pass  # a message of the server's comes as a result of its own
         [(result,)] = cursor.fetchall()
     finally:
         cursor.close()

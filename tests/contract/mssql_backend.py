@@ -92,7 +92,7 @@ class MSSQL(Backend):
         utility = (shutil.which("freebcp") or "") if babelfish() else ""
         return replace(super().settings(plain, folder), bcp_path=utility, **databases)  # type: ignore[arg-type]
 
-    def empty(self, folder: Path) -> URL:
+    def empty(self, folder: Path) -> URL:  # noqa: ARG002
         server = mssql_server().url
         assert server is not None
         stem = f"udm_{os.getpid()}_{next(self._numbers)}"
@@ -156,10 +156,10 @@ class MSSQL(Backend):
             if key not in found or key not in expected or not same(value, found[key])
         ]
 
-    def schema(self, database: str, schema: str) -> str:
+    def schema(self, database: str, schema: str) -> str:  # noqa: ARG002
         return f"[{schema}]"
 
-    def create_schema(self, schema: str) -> tuple[str, ...]:
+    def create_schema(self, schema: str) -> tuple[str, ...]:  # noqa: ARG002
         return ()  # dbo is there, and is DBO too
 
     def indexes(self, target: Target, name: TableName) -> list[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pytest
 
+from model.names import TableName
+from model.types import Column
 from tests.contract.pipeline import Pipeline
 
 TABLE = "ACCT"
@@ -46,9 +48,8 @@ def loading_through(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, alter: 
     """Every way of loading, by a driver that alters each frame after it was checked."""
     real = pipeline.target.check_values
 
-    def through(*arguments: Any) -> Any:
-        *others, frames = arguments
-        return real(*others, (alter(frame) for frame in frames))
+    def through(name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        return map(alter, real(name, columns, frames))
 
     monkeypatch.setattr(pipeline.target, "check_values", through)
 

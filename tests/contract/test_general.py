@@ -121,7 +121,8 @@ def test_columns_that_users_spell_in_another_case_are_not_added_again(backend: B
             opening()
         return
     target = opening()
-    assert len(columns(target, target.databases.general, "dbo", "UdmTablesList")) == len(CONTROL.tables["dbo.UdmTablesList"].columns)
+    found = columns(target, target.databases.general, "dbo", "UdmTablesList")
+    assert len(found) == len(CONTROL.tables["dbo.UdmTablesList"].columns)
 
 
 def test_control_tables_that_users_spell_in_another_case_are_theirs_too(backend: Backend, url: URL, opening: Open) -> None:

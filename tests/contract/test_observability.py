@@ -108,7 +108,7 @@ def test_a_run_whose_ops_cannot_be_written_says_so_and_fails(
     assert command() == 1
     err = capsys.readouterr().err
     assert table in err
-    assert "refused" in (err).lower()
+    assert "refused" in err.lower()
 
 
 def test_a_run_that_succeeds_leaves_a_batch_with_its_process_and_exit_status(pipeline: Pipeline, command: Command) -> None:

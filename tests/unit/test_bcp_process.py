@@ -78,7 +78,12 @@ def test_both_pipes_are_drained_however_much_it_says(order: Callable[..., Order]
 
 @pytest.mark.parametrize(
     "says",
-    ['print("2 rows copied.")', "", COPIED + "sys.exit(1)", 'pathlib.Path(sys.argv[sys.argv.index("-e") + 1]).write_text("row")\n' + COPIED],
+    [
+        'print("2 rows copied.")',
+        "",
+        COPIED + "sys.exit(1)",
+        'pathlib.Path(sys.argv[sys.argv.index("-e") + 1]).write_text("row")\n' + COPIED,
+    ],
     ids=["too few", "nothing", "exit status", "a row in the error file"],
 )
 def test_a_load_that_is_not_whole_fails(order: Callable[..., Order], says: str) -> None:
@@ -129,7 +134,8 @@ def test_an_interrupt_ends_it(order: Callable[..., Order]) -> None:
 def test_microsofts_utility_is_told_to_encrypt_and_to_bear_no_error(order: Callable[..., Order]) -> None:
     command = arguments(order(""))
     assert command[1:4] == ["[UDM_Stage].[DNA].[_staging_AC]]CT_1]", "in", str(order("").file)]
-    for option, value in {"-S": "tcp:warehouse,1433", "-U": "udm", "-m": "1", "-b": "3", "-t": "\x1f\x1f", "-r": "\x1e\x1e"}.items():
+    expected = {"-S": "tcp:warehouse,1433", "-U": "udm", "-m": "1", "-b": "3", "-t": "\x1f\x1f", "-r": "\x1e\x1e"}
+    for option, value in expected.items():
         assert command[command.index(option) + 1] == value
     assert {"-Ym", "-w", "-k"} <= set(command)
     assert not {"-u", "-T", "-P", "-c"} & set(command)

@@ -64,8 +64,12 @@ def test_an_engine_that_the_setting_insists_on_is_not_replaced_in_silence(
     assert "BCP_ENGINE=auto" in caught.value.remedy
 
 
-@pytest.mark.parametrize(("installed", "expected"), [("1.16.0", ["SEEN"]), ("1.17.0", []), ("2.0", []), ("odd", ["ID", "NAME", "SEEN"])])
-def test_below_1_17_the_arrow_engine_takes_no_seconds(installed: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("installed", "expected"), [("1.16.0", ["SEEN"]), ("1.17.0", []), ("2.0", []), ("odd", ["ID", "NAME", "SEEN"])]
+)
+def test_below_1_17_the_arrow_engine_takes_no_seconds(
+    installed: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bcp_arrow, "version", lambda _: installed)
     assert unsendable(SECONDS) == expected
 

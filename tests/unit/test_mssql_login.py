@@ -95,7 +95,8 @@ def test_the_installed_driver_comes_before_the_one_that_pip_brings(monkeypatch: 
 
 
 def odbc(state: str, text: str, number: int = 0) -> Exception:
-    error: Exception = pyodbc.OperationalError(state, f"[{state}] [Microsoft][ODBC Driver 18][SQL Server]{text} ({number}) (SQLDriverConnect)")
+    said = f"[{state}] [Microsoft][ODBC Driver 18][SQL Server]{text} ({number}) (SQLDriverConnect)"
+    error: Exception = pyodbc.OperationalError(state, said)
     return error
 
 
@@ -108,7 +109,7 @@ def odbc(state: str, text: str, number: int = 0) -> Exception:
         (odbc("42000", "does not exist", 911), "no database General", "GENERAL_DB"),
         (odbc("42000", "not able to access the database", 916), "into database General", "GRANT"),
         (odbc("42000", "CREATE DATABASE permission denied", 262), "right to create", "GRANT"),
-        (odbc("08001", "SSL Provider: certificate verify failed:self-signed certificate"), "certificate", "trust_server_certificate"),
+        (odbc("08001", "SSL Provider: certificate verify failed"), "certificate", "trust_server_certificate"),
         (odbc("01000", "Can't open lib '/nowhere.so' : file not found"), "driver", "mssql-python"),
         (odbc("HY000", "SSPI Provider: No Kerberos credentials available"), "Kerberos", "kinit"),
         (odbc("HY000", "something else"), "HY000", "error log"),

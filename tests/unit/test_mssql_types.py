@@ -1,4 +1,4 @@
-"""SQL Server's types: every canonical type has one, the catalogue's spelling of it maps back, and what it cannot hold is refused."""
+"""SQL Server's types: every canonical type has one, its spelling maps back, and what it cannot hold is refused."""
 
 from __future__ import annotations
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
+import psycopg
 import sqlalchemy as sa
 
 from model.errors import TableHeld, TransientError
@@ -62,15 +63,30 @@ def advisory_lock(engine: sa.Engine, names: Sequence[str], table: str) -> Iterat
         TableHeld: another session holds it, which is named.
     """
     key = lock_key(names)
-    with engine.connect() as connection:
-        # Not given back to the pool: closing it is what frees the lock for certain.
-        connection.detach()
+    with engine.connect() as connection, _freed(connection):
         with connection.begin():
             taken = connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar_one()
             holder = None if taken else connection.execute(_HOLDER, {"key": key}).first()
         if not taken:
             raise TableHeld(f"{table} is being loaded by another run{_described(holder)}.")
         yield LockedSession(connection, key, table)
+
+
+@contextmanager
+def _freed(connection: sa.Connection) -> Iterator[None]:
+    """Give up the session's locks at the end of the block, and the session, which frees them for certain.
+
+    Closing alone frees them a little later, when the server has seen it; a run that follows at once would find them held.
+    """
+    session = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    connection.detach()  # from the pool: it is closed with the block
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):
+            session.rollback()
+            session.execute("SELECT pg_advisory_unlock_all()")
+            session.commit()
 
 
 def lock_key(names: Sequence[str]) -> int:

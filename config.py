@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from model.errors import ConfigurationError
-from sources.registry import SourceRegistry, registry_from_environment
+from sources.registry import SourceRegistry, refuse_password_in_query, registry_from_environment, with_password
 
 DATA_FOLDER = "udm_data"
 _MIB = 1024 * 1024
@@ -44,6 +44,9 @@ class Settings:
     spool_bytes: int = 256 * _MIB
     spool_folder: Path | None = None
     duckdb_memory: str = "1GB"
+    bcp_engine: str = "auto"
+    bcp_path: str = ""
+    bcp_timeout: int = 3_600
     guard_low: float = 0.1
     guard_high: float = 5.0
     delete_guard_ratio: float = 0.2
@@ -73,8 +76,11 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
             f"UDM_SOURCE_{next(iter(sources))} is set, but UDM_TARGET is not.",
             remedy="Set UDM_TARGET to the warehouse's URL, for instance duckdb:////var/lib/udm (see .env.example).",
         )
+    alone = [name for name in ("UDM_TARGET_PASSWORD", "UDM_TARGET_PASSWORD_FILE") if env.get(name)]
+    if not target and alone:
+        raise ConfigurationError(f"{alone[0]} is set, but UDM_TARGET is not.", remedy="Set UDM_TARGET to the warehouse's URL.")
     data_folder = (folder / DATA_FOLDER).resolve()
-    url = _target_url(target) if target else URL.create("duckdb", database=str(data_folder))
+    url = _target_url(target, env) if target else URL.create("duckdb", database=str(data_folder))
     digest_key = env.get("UDM_DIGEST_KEY", "")
     settings = Settings(
         target=url,
@@ -89,6 +95,9 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         spool_bytes=_whole(env, "SPOOL_MB", 256, least=0) * _MIB,
         spool_folder=Path(env["SPOOL_DIR"]) if env.get("SPOOL_DIR") else None,
         duckdb_memory=_size(env, "DUCKDB_MEMORY_LIMIT", "1GB"),
+        bcp_engine=_engine(env),
+        bcp_path=env.get("BCP_PATH", ""),
+        bcp_timeout=_whole(env, "BCP_TIMEOUT", 3_600),
         guard_low=_ratio(env, "GUARD_LOW_RATIO", 0.1),
         guard_high=_ratio(env, "GUARD_HIGH_RATIO", 5.0),
         delete_guard_ratio=_ratio(env, "DELETE_GUARD_RATIO", 0.2),
@@ -154,29 +163,49 @@ def _read_env_file(environment: Mapping[str, str], folder: Path) -> dict[str, st
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _target_url(text: str) -> URL:
+def _target_url(text: str, env: Mapping[str, str]) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         # The cause would show the URL, password and all.
         raise ConfigurationError(
-            "UDM_TARGET is not a URL.", remedy="Write it like duckdb:////var/lib/udm or mssql://user@host:1433/?encrypt=yes."
+            "UDM_TARGET is not a URL.", remedy="Write it like duckdb:////var/lib/udm or postgresql://user@host:5432/warehouse."
         ) from None
-    kind = url.get_backend_name()
-    if kind in {"mssql", "postgresql"}:
+    checked = _TARGETS.get(url.get_backend_name())
+    if checked is None:
         raise ConfigurationError(
-            f"UDM_TARGET is a {kind} URL, and this version loads into DuckDB only.",
-            remedy="Use duckdb:////abs/folder for now; TODO.md says what is still to come.",
+            "UDM_TARGET has an unknown kind of target before '://'.", remedy=f"Known kinds are {', '.join(sorted(_TARGETS))}."
         )
-    if kind != "duckdb":
-        raise ConfigurationError(
-            "UDM_TARGET has an unknown kind of target before '://'.", remedy="Known kinds are duckdb, mssql and postgresql."
-        )
+    return checked(url, env)
+
+
+def _duckdb_target(url: URL, env: Mapping[str, str]) -> URL:
     if not url.database or not Path(url.database).is_absolute():
         raise ConfigurationError(
             "UDM_TARGET must name a folder by its absolute path.", remedy="Write four slashes: duckdb:////var/lib/udm."
         )
-    return url
+    return with_password("UDM_TARGET", url, env)
+
+
+def _postgresql_target(url: URL, env: Mapping[str, str]) -> URL:
+    if not url.database:
+        raise ConfigurationError(
+            "UDM_TARGET names no database.", remedy="Write it behind the host: postgresql://user@host:5432/warehouse."
+        )
+    refuse_password_in_query("UDM_TARGET", url)
+    return with_password("UDM_TARGET", url, env)
+
+
+def _mssql_target(url: URL, env: Mapping[str, str]) -> URL:
+    refuse_password_in_query("UDM_TARGET", url)
+    return with_password("UDM_TARGET", url, env)
+
+
+_TARGETS: dict[str, Callable[[URL, Mapping[str, str]], URL]] = {
+    "duckdb": _duckdb_target,
+    "mssql": _mssql_target,
+    "postgresql": _postgresql_target,
+}
 
 
 def _name(env: Mapping[str, str], variable: str, default: str) -> str:
@@ -213,6 +242,14 @@ def _ratio(env: Mapping[str, str], variable: str, default: float, *, like: str =
     if not 0.0 <= value < float("inf"):
         raise ConfigurationError(f"{variable} is {text!r}.", remedy=f"Set it to a number such as {like}.")
     return value
+
+
+def _engine(env: Mapping[str, str]) -> str:
+    engine = (env.get("BCP_ENGINE") or "auto").lower()
+    known = ("auto", "bcp", "arrow")
+    if engine not in known:
+        raise ConfigurationError(f"BCP_ENGINE is {engine!r}.", remedy=f"Set it to one of {', '.join(known)}.")
+    return engine
 
 
 def _level(env: Mapping[str, str]) -> str:

@@ -5,26 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 
 from config import Settings
+from connections.bulk_copy import BulkSettings
 from connections.general import create_missing
+from connections.mssql_login import login_of
 from connections.target import Databases, Target
 
 
-def open_target(settings: Settings) -> Target:
-    """Open the target and create in General what is missing.
+def open_target(settings: Settings, *, create_databases: bool = False) -> Target:
+    """Open the target and create in General what is missing; databases only with `create_databases`.
 
     Raises:
         TargetUnavailable: it cannot be opened.
         TargetHeld: another process holds the embedded target.
     """
-    target = _connect(settings)
-    create_missing(target)
+    target = _connect(settings, create_databases=create_databases)
+    try:
+        create_missing(target)
+    except BaseException:
+        target.close()
+        raise
     return target
 
 
-def _connect(settings: Settings) -> Target:
+def _connect(settings: Settings, *, create_databases: bool) -> Target:
     """The target of the URL's kind. Drivers are imported only here."""
     databases = Databases(stage=settings.stage_db, bronze=settings.bronze_db, general=settings.general_db)
     match settings.target.get_backend_name():
+        case "mssql":
+            from connections.mssql_target import MSSQLTarget  # noqa: PLC0415
+
+            bulk = BulkSettings(engine=settings.bcp_engine, path=settings.bcp_path, timeout=settings.bcp_timeout)
+            return MSSQLTarget(login_of(settings.target), databases, bulk, create_databases=create_databases)
+        case "postgresql":
+            from connections.postgresql_target import PostgreSQLTarget  # noqa: PLC0415
+
+            return PostgreSQLTarget(settings.target, databases)
         case _:
             from connections.duckdb_target import DuckDBTarget  # noqa: PLC0415
 

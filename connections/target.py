@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Protocol
 
 import polars as pl
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.types import TypeEngine
 
+from connections.bulk_copy import BulkCopy
 from model.names import TableName
-from model.types import Column, ColumnType
+from model.system_columns import SCD2_KEY
+from model.types import Column, ColumnType, Kind
+from model.warehouse import WarehouseTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class Target(ABC):
 
     kind: ClassVar[str]
     add_column_keyword: ClassVar[str] = "ADD"
+    compares_case: ClassVar[bool] = False
+    """Whether names that differ in case only are two names."""
 
     def __init__(self, engine: sa.Engine, recorder: sa.Engine, databases: Databases) -> None:
         """`engine` for data, which `interrupt` stops; `recorder` for ops, which must still be written then."""
@@ -67,6 +72,14 @@ class Target(ABC):
         """The target's type for a canonical one as its catalogue spells it."""
         return self.sql_type(column_type).compile(self.engine.dialect)
 
+    def key_type(self, column_type: ColumnType) -> ColumnType:
+        """The type that a key column is stored as, where the target wants keys bounded."""
+        return column_type
+
+    def hash_type(self) -> TypeEngine[object]:
+        """The type of a stored hash."""
+        return self.sql_type(_HASH)
+
     @abstractmethod
     def columns_of(self, connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
         """The catalogue's columns of a table in their order; empty where there is no such table."""
@@ -79,13 +92,35 @@ class Target(ABC):
     def create_schema(self, database: str, schema: str) -> None:
         """Create a schema where it is missing."""
 
+    def creating(self) -> AbstractContextManager[None]:
+        """Keep other processes from creating the same things at the same time, where the target does not do so itself."""
+        return nullcontext()
+
+    def create_sequence(self, connection: sa.Connection, database: str, sequence: sa.Sequence) -> None:
+        """Create one of General's sequences where it is missing."""
+        here = sa.Sequence(sequence.name, schema=self.schema(database, sequence.schema or ""))
+        connection.execute(CreateSequence(here, if_not_exists=True))
+
+    def create_table(self, connection: sa.Connection, database: str, table: sa.Table) -> None:
+        """CREATE TABLE, where it is missing."""
+        del database
+        connection.execute(CreateTable(table, if_not_exists=True))
+
     @abstractmethod
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
-        """The columns of every table of a database, by schema and table; all names case folded."""
+        """The columns of every table of a database, by schema and table; names case folded unless `compares_case`."""
 
     @abstractmethod
     def now(self, connection: sa.Connection) -> datetime:
         """The target's clock: naive UTC to the microsecond."""
+
+    def check_names(self, tables: WarehouseTable) -> None:
+        """Refuse names that this target would not keep as they are, before anything is extracted.
+
+        Raises:
+            UnsupportedName: naming the table or column.
+        """
+        del tables
 
     @abstractmethod
     def lock_table(self, source: str, table: str) -> AbstractContextManager[Session]:
@@ -101,9 +136,26 @@ class Target(ABC):
     ) -> int:
         """Append frames that hold exactly `columns` to a table by the fastest exact route; returns the rows loaded."""
 
+    def bulk_copy(self) -> BulkCopy | None:
+        """Where many rows are sent to, for a target that loads by BCP; None where `bulk_load` is the fastest route for all."""
+        return None
+
+    def check_values(self, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The frames, each looked through before it is passed on.
+
+        Raises:
+            ValueNotExact: naming the column that holds a value which the target cannot.
+        """
+        del name, columns
+        yield from frames
+
     @abstractmethod
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
         """Stream a query's result in frames of about `rows` rows."""
+
+    def read_hashes(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
+        """Stream a query of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout`, none of them ever NULL."""
+        return self.read(connection, query, rows)
 
     @abstractmethod
     def travelling(self, column: Column) -> sa.ColumnElement[object]:
@@ -116,6 +168,10 @@ class Target(ABC):
     @abstractmethod
     def row_number(self, names: Sequence[str]) -> sa.ColumnElement[int] | None:
         """The expression that numbers a table's rows from 1, given its columns, or None where `_scd2_key` numbers itself."""
+
+    def surrogate_column(self) -> sa.Column[int]:
+        """Bronze's surrogate key as a column of its table."""
+        return sa.Column(SCD2_KEY, sa.BigInteger, nullable=False)
 
     @abstractmethod
     def one_active_index(self, name: TableName, key: str, flag: str) -> str | None:
@@ -131,6 +187,24 @@ class Target(ABC):
         """
         del name, key, read_back, flag
         return None
+
+    def disabled_indexes(self, connection: sa.Connection, name: TableName) -> dict[str, str]:
+        """A table's indexes that are there and not kept, each with the statement, as SQL text, that enables it again."""
+        del connection, name
+        return {}
+
+    def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
+        """The statements that create what else Bronze is looked up by, as SQL text; none where the target scans as fast."""
+        del bronze
+        return ()
+
+    def analyze(self, connection: sa.Connection, name: TableName) -> None:
+        """Let the target count a table that has just been loaded, where it plans by such counts."""
+        del connection, name
+
+    def settle(self, name: TableName) -> None:
+        """Tidy a table up after its first load, outside of a transaction, where that makes later runs faster."""
+        del name
 
     def is_transient(self, error: BaseException) -> bool:
         """Whether what a statement raised may pass by itself: a deadlock, a lost connection, a time-out."""
@@ -154,6 +228,11 @@ class Target(ABC):
         self.engine.dispose()
         self.recorder.dispose()
 
+    @property
+    def text_dialect(self) -> sa.Dialect:
+        """The dialect that spells names for SQL text: one that does not double the % in them, as some drivers want it."""
+        return self.engine.dialect
+
     def table(self, name: TableName, columns: Iterable[str]) -> sa.TableClause:
         """A table for statements: columns by name, no types."""
         return sa.table(name.table, *(sa.column(column) for column in columns), schema=self.schema(name.database, name.schema))
@@ -161,10 +240,15 @@ class Target(ABC):
     def add_column(self, name: TableName, column: sa.Column[object]) -> sa.DDL:
         """ALTER TABLE … ADD of one nullable column: a change of metadata on every target."""
         table = sa.Table(name.table, sa.MetaData(), column, schema=self.schema(name.database, name.schema))
-        dialect = self.engine.dialect
+        dialect = self.text_dialect
         compiler = dialect.ddl_compiler(dialect, CreateTable(table))
         specification = compiler.get_column_specification(table.columns[column.name])
-        return ddl(f"ALTER TABLE {self.quoted(name)} {self.add_column_keyword} {specification}")
+        return self.ddl(name.database, f"ALTER TABLE {self.quoted(name)} {self.add_column_keyword} {specification}")
+
+    def ddl(self, database: str, statement: str) -> sa.DDL:
+        """SQL text that creates, alters or drops something in a database, as a statement."""
+        del database
+        return ddl(statement)
 
     def own(self, table: sa.Table, database: str | None = None) -> sa.Table:
         """One of the pipeline's own tables (`model.control`, `model.ops`) where it lies: in General unless told otherwise."""
@@ -181,7 +265,10 @@ class Target(ABC):
 
     def quoted(self, name: TableName) -> str:
         """A table's name as it stands in SQL text."""
-        return self.engine.dialect.identifier_preparer.format_table(self.table(name, ()))
+        return self.text_dialect.identifier_preparer.format_table(self.table(name, ()))
+
+
+_HASH = ColumnType(kind=Kind.BINARY, length=16)
 
 
 def ddl(statement: str) -> sa.DDL:

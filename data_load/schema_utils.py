@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import SchemaItem
 
-from connections.target import Target, ddl
+from connections.target import Target
 from model.names import TableName
 from model.types import Column
 
@@ -18,13 +18,13 @@ def typed(target: Target, columns: Iterable[Column]) -> list[sa.Column[Any]]:
     return [sa.Column(column.name, target.sql_type(column.type), nullable=True) for column in columns]
 
 
-def create_table(target: Target, connection: sa.Connection, name: TableName, columns: Iterable[sa.Column[Any]]) -> None:
+def create_table(target: Target, connection: sa.Connection, name: TableName, columns: Iterable[SchemaItem]) -> None:
     """CREATE TABLE, where it is missing."""
     table = sa.Table(name.table, sa.MetaData(), *columns, schema=target.schema(name.database, name.schema))
-    connection.execute(CreateTable(table, if_not_exists=True))
+    target.create_table(connection, name.database, table)
 
 
 def drop_table(target: Target, connection: sa.Connection, name: TableName) -> None:
     """DROP TABLE IF EXISTS."""
-    connection.execute(ddl(f"DROP TABLE IF EXISTS {target.quoted(name)}"))
+    connection.execute(target.ddl(name.database, f"DROP TABLE IF EXISTS {target.quoted(name)}"))
 

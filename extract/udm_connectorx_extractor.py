@@ -17,9 +17,13 @@ _ROWS = 500_000
 
 def read_current_hashes(target: Target, connection: sa.Connection, stage: TableName) -> Iterator[pl.DataFrame]:
     """Frames of `_key_hash`, `_row_hash` and `_hash_layout` of a Stage table's current rows, in no order."""
+    yield from target.read_hashes(connection, current_hashes(target, stage), _ROWS)
+
+
+def current_hashes(target: Target, stage: TableName) -> sa.Select[tuple[object, ...]]:
+    """The query of a Stage table's current rows' hashes; on servers an index answers it without the table."""
     table = target.table(stage, (KEY_HASH, ROW_HASH, HASH_LAYOUT, CDC_IS_CURRENT))
-    query = sa.select(table.c[KEY_HASH], table.c[ROW_HASH], table.c[HASH_LAYOUT]).where(table.c[CDC_IS_CURRENT] == sa.true())
-    yield from target.read(connection, query, _ROWS)
+    return sa.select(table.c[KEY_HASH], table.c[ROW_HASH], table.c[HASH_LAYOUT]).where(table.c[CDC_IS_CURRENT] == sa.true())
 
 
 def read_current_rows(

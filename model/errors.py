@@ -71,6 +71,10 @@ class ReservedColumnName(TerminalError):
     """A source column is named like one of the pipeline's own columns."""
 
 
+class UnsupportedName(TerminalError):
+    """A schema, table or column has a name that this target cannot keep as it is."""
+
+
 class SchemaEvolutionError(TerminalError):
     """Source and target schemas differ in a way that cannot be applied without a decision."""
 

@@ -21,6 +21,7 @@ class Arguments:
     source: str | None
     workers: int | None
     list_tables: bool
+    create_databases: bool
     force: bool
     dry_run: bool
     json: bool
@@ -35,6 +36,9 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str]) ->
     parser.add_argument("--source", metavar="NAME", help="load only tables of this source (SourceName)")
     parser.add_argument("--workers", type=_positive, metavar="N", help="load up to N tables at a time (default: WORKERS, else 2)")
     parser.add_argument("--list-tables", action="store_true", help="list the tables that would be loaded, and exit")
+    parser.add_argument(
+        "--create-databases", action="store_true", help="create Stage, Bronze and General on the server where they are missing"
+    )
     parser.add_argument("--force", action="store_true", help="override the guards and restart the baseline of row counts")
     parser.add_argument("--dry-run", action="store_true", help="extract and compare, but write nothing except the report")
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="text, or one JSON object a line")
@@ -46,6 +50,7 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str]) ->
         source=parsed.source,
         workers=parsed.workers,
         list_tables=parsed.list_tables,
+        create_databases=parsed.create_databases,
         force=parsed.force,
         dry_run=parsed.dry_run,
         json=parsed.log_format == "json",

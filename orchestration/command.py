@@ -58,7 +58,7 @@ def _run_explained(arguments: Arguments, *, large: bool, load: Load | None) -> i
         if settings.embedded:
             output.say(BANNER.format(folder=settings.data_folder))
             settings = replace(settings, sources=prepare_samples(settings.data_folder))
-        target = open_target(settings)
+        target = open_target(settings, create_databases=arguments.create_databases)
         try:
             for warning in target.start_up_warnings():
                 LOG.warning("%s", warning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -12,6 +12,7 @@ from cdc.current import Current
 from cdc.diff import Changes, Comparison, HashedFrame, hash_frame
 from cdc.duplicates import POSITION
 from cdc.engine import read_current
+from connections.target import Target
 from extract.extractor import Extractor, SourceDescription, open_extractor
 from extract.hashing import in_order, prefetched
 from extract.spool import Spool, compacted
@@ -19,6 +20,7 @@ from model.conform import conform
 from model.errors import IntegrityError, ReservedColumnName
 from model.row_hash import HashLayout, layout_of
 from model.system_columns import check_not_reserved
+from model.types import Column
 from model.warehouse import WarehouseTable, names_differing_in_case
 from orchestration.hash_layouts import Layouts, find_layout, register_layout
 from orchestration.healing import next_instant
@@ -90,7 +92,9 @@ def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tup
             remedy="Load a view that gives one of them another name.",
         )
     key = _key(run, config, description)
-    tables = config.warehouse_table(run.target, run.batch, description.columns, key)
+    columns = _stored_as(run.target, description.columns, key)
+    tables = config.warehouse_table(run.target, run.batch, columns, key)
+    run.target.check_names(tables)
     with run.target.engine.connect() as connection:
         plans = plan_evolution(run.target, connection, tables)
         check_layers_agree(run.target, connection, tables, plans)
@@ -98,7 +102,12 @@ def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tup
     if vanished:
         LOG.warning("%s: the source has no column %s any more; it is kept, later versions hold NULL", tables, ", ".join(vanished))
     stored = (*names, *vanished)
-    return config.warehouse_table(run.target, run.batch, description.columns, key, stored), plans
+    return config.warehouse_table(run.target, run.batch, columns, key, stored), plans
+
+
+def _stored_as(target: Target, columns: tuple[Column, ...], key: tuple[str, ...]) -> tuple[Column, ...]:
+    """The columns with their keys bounded where the target wants that; a layout names kinds, so no hash changes."""
+    return tuple(replace(column, type=target.key_type(column.type)) if column.name in key else column for column in columns)
 
 
 def _key(run: RunContext, config: TableConfig, description: SourceDescription) -> tuple[str, ...]:

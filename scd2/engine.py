@@ -50,6 +50,9 @@ def run_scd2(
             partial(is_chunk_in, target, session, target.databases.bronze, tables, promotion, keys),
         )
     again(run.index, lambda: False)
+    if run.first:
+        target.settle(tables.bronze)
+        target.settle(tables.stage)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,7 +162,9 @@ def _next_version(bronze: sa.TableClause, changes: sa.FromClause) -> tuple[sa.Co
     transaction.
     """
     before = bronze.alias("before")
-    known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH])
+    # What Stage calls an insert and Bronze knows was deleted last: only those few versions need be looked through.
+    deleted = before.c[sc.SCD2_OPERATION] == sa.literal_column("'D'")
+    known = sa.exists().where(before.c[sc.KEY_HASH] == changes.c[sc.KEY_HASH], deleted)
     updates = changes.c[_OPERATION] == sa.literal_column("'U'")
     operation = sa.case((updates, sa.literal_column("'U'")), (known, sa.literal_column("'R'")), else_=sa.literal_column("'I'"))
     return operation, sa.case((updates, sa.false()), else_=sa.true())

@@ -20,7 +20,7 @@ def drop_dead_staging(target: Target, tables: WarehouseTable) -> list[str]:
     with target.engine.connect() as connection:
         names = target.tables_in(connection, tables.staging.database, tables.staging.schema)
     owners = {name: owner for name in names if (owner := staging_owner(name))}
-    dead = {name: owner[1] for name, owner in owners.items() if ours and owner[0] == ours[0] and owner != ours}
+    dead = {name: owner[1] for name, owner in owners.items() if ours and _is_of(owner, *ours)}
     needed = half_staged(target, tables, dead.values()) if dead else set()
     dropped = [name for name, batch in dead.items() if batch not in needed]
     for name in dropped:
@@ -29,3 +29,8 @@ def drop_dead_staging(target: Target, tables: WarehouseTable) -> list[str]:
                 target, connection, TableName(database=tables.staging.database, schema=tables.staging.schema, table=name)
             )
     return dropped
+
+
+def _is_of(owner: tuple[str, int], table: str, batch: int) -> bool:
+    # Without case, as the lock is held: two tables whose names differ in case alone cannot be listed.
+    return owner[0].casefold() == table.casefold() and owner[1] != batch

@@ -10,10 +10,7 @@ from connections.target import Target
 from data_load.schema_utils import create_table, typed
 from model import system_columns as sc
 from model.ops import INSTANT
-from model.types import ColumnType, Kind
 from model.warehouse import WarehouseTable
-
-_HASH = ColumnType(kind=Kind.BINARY, length=16)
 
 
 def create_stage(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:
@@ -23,8 +20,8 @@ def create_stage(target: Target, connection: sa.Connection, tables: WarehouseTab
 
 def create_bronze(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:
     """The history table: its surrogate key, the source's columns, then ours."""
-    key: sa.Column[Any] = sa.Column(sc.SCD2_KEY, sa.BigInteger, nullable=False)
-    create_table(target, connection, tables.bronze, [key, *typed(target, tables.columns), *_bronze_columns(target)])
+    columns = [target.surrogate_column(), *typed(target, tables.columns), *_bronze_columns(target)]
+    create_table(target, connection, tables.bronze, columns)
 
 
 def _stage_columns(target: Target) -> list[sa.Column[Any]]:
@@ -53,7 +50,7 @@ def _bronze_columns(target: Target) -> list[sa.Column[Any]]:
 
 def _hash_columns(target: Target, row_hash: str) -> list[sa.Column[Any]]:
     return [
-        sa.Column(sc.KEY_HASH, target.sql_type(_HASH), nullable=False),
-        sa.Column(row_hash, target.sql_type(_HASH), nullable=False),
+        sa.Column(sc.KEY_HASH, target.hash_type(), nullable=False),
+        sa.Column(row_hash, target.hash_type(), nullable=False),
         sa.Column(sc.HASH_LAYOUT, sa.BigInteger, nullable=False),
     ]

@@ -104,7 +104,7 @@ def _source(variable: str, text: str, env: Mapping[str, str]) -> Source:
             f"{variable} does not name a source.",
             remedy=f"Name it {PREFIX}<NAME>; NAME starts with a capital, then capitals, digits and '_'.",
         )
-    url = _with_password(variable, _parsed(variable, text), env)
+    url = with_password(variable, _parsed(variable, text), env)
     return Source(name=name, url=url)
 
 
@@ -128,13 +128,18 @@ def _parsed(variable: str, text: str) -> URL:
             f"{variable} does not name its file by an absolute path.",
             remedy=f"Write {url.get_backend_name()}:////folder/file, with four slashes.",
         )
-    if any(key.lower() in _SECRET_QUERY_KEYS for key in url.query):
-        raise ConfigurationError(f"{variable} has a password behind '?'.", remedy=f"Move it to {variable}{_PASSWORD}.")
+    refuse_password_in_query(variable, url)
     return url
 
 
-def _with_password(variable: str, url: URL, env: Mapping[str, str]) -> URL:
-    """`url` with the password from wherever it was given; it may be given once."""
+def refuse_password_in_query(variable: str, url: URL) -> None:
+    """A password behind '?' would be shown wherever the URL is; raises `ConfigurationError`."""
+    if any(key.lower() in _SECRET_QUERY_KEYS for key in url.query):
+        raise ConfigurationError(f"{variable} has a password behind '?'.", remedy=f"Move it to {variable}{_PASSWORD}.")
+
+
+def with_password(variable: str, url: URL, env: Mapping[str, str]) -> URL:
+    """`url` with the password from wherever it was given; it may be given once: in the URL, `*_PASSWORD` or `*_PASSWORD_FILE`."""
     given = [key for key in (variable + _PASSWORD, variable + _PASSWORD_FILE) if key in env]
     if len(given) + (url.password is not None) > 1:
         places = [*(["the URL"] if url.password is not None else []), *given]

@@ -26,6 +26,7 @@ from sqlalchemy import Engine, event  # noqa: E402
 from sqlalchemy.engine.default import DefaultDialect  # noqa: E402
 
 from connections.duckdb_target import DuckDBTarget  # noqa: E402
+from connections.postgresql_target import PostgreSQLTarget  # noqa: E402
 
 
 class Points:
@@ -61,11 +62,14 @@ def install(points: Points) -> None:
         points.reached("COMMIT, after")
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
-    for name in ("create_schema", "close"):
-        setattr(DuckDBTarget, name, _around(points, name, getattr(DuckDBTarget, name)))
-    bulk_load = DuckDBTarget.bulk_load
+    for target in (DuckDBTarget, PostgreSQLTarget):
+        for name in ("create_schema", "settle", "close"):
+            setattr(target, name, _around(points, name, getattr(target, name)))
+        target.bulk_load = _loading(points, target.bulk_load)  # type: ignore[method-assign]
 
-    def loading(self: DuckDBTarget, connection: Any, name: Any, columns: Any, frames: Any) -> int:
+
+def _loading(points: Points, bulk_load: Callable[..., int]) -> Callable[..., int]:
+    def loading(self: object, connection: Any, name: Any, columns: Any, frames: Any) -> int:
         def observed() -> Iterator[Any]:
             for frame in frames:
                 points.reached("BULK LOAD, a frame")
@@ -76,7 +80,7 @@ def install(points: Points) -> None:
         points.reached("BULK LOAD, after")
         return rows
 
-    DuckDBTarget.bulk_load = loading  # type: ignore[method-assign]
+    return loading
 
 
 def _around(points: Points, name: str, function: Callable[..., object]) -> Callable[..., object]:

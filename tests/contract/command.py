@@ -56,6 +56,7 @@ def command_of(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, folder: Path
     for name, value in {
         "UDM_TARGET": pipeline.settings.target.render_as_string(hide_password=False),
         f"UDM_SOURCE_{pipeline.source.name}": f"duckdb:///{pipeline.source.path}",
+        **{f"{layer.upper()}_DB": getattr(pipeline.settings, f"{layer}_db") for layer in ("stage", "bronze", "general")},
         "UDM_DIGEST_KEY": "k",
         "SPOOL_DIR": str(folder),
     }.items():

@@ -20,6 +20,7 @@ from extract.spool import SpoolFolder
 from model.control import COLUMNS_LIST
 from model.names import TableName
 from model.ops import BATCH_SEQUENCE
+from model.types import ColumnType
 from observability.event_tracker import PipelineEventTracker
 from orchestration.reporting import QuietReporter
 from orchestration.results import Reporter, TableResult
@@ -27,7 +28,7 @@ from orchestration.run_context import Cancellation, Options, RunContext
 from orchestration.small_tables import run_small_tables
 from orchestration.table_config import TableConfig
 from sources.registry import Source, SourceRegistry
-from tests.contract.backends import Backend, settings_for
+from tests.contract.backends import Backend
 
 Row = tuple[Any, ...]
 
@@ -144,13 +145,20 @@ class Pipeline:
         return {"stage": names.stage, "bronze": names.bronze, "staging": names.staging}[layer]
 
     def query(self, sql: str, table: str = "", **parameters: Any) -> list[Row]:
-        """Plain SQL; {stage} and {bronze} stand for the table's own two, {ops} and {dbo} for General's schemas."""
+        """Plain SQL that every target takes, with names in double quotes.
+
+        {stage} and {bronze} stand for the table's own two, {ops} and {dbo} for General's schemas, {true} and {false} for flags.
+        """
         general, stage, bronze = (getattr(self.target.databases, name) for name in ("general", "stage", "bronze"))
-        layers = {layer: self.target.quoted(self.name(layer, table)) for layer in ("stage", "bronze")} if table else {}
-        schemas = {name: self.target.schema(general, name) for name in ("ops", "dbo")}
-        markers = {"stage_ops": self.target.schema(stage, "ops"), "bronze_ops": self.target.schema(bronze, "ops")}
+        names = {layer: self.target.quoted(self.name(layer, table)) for layer in ("stage", "bronze")} if table else {}
+        names |= {name: schema_of(self.target, general, name) for name in ("ops", "dbo")}
+        names |= {"stage_ops": schema_of(self.target, stage, "ops"), "bronze_ops": schema_of(self.target, bronze, "ops")}
+        names |= self.backend.flags
         with self.target.engine.begin() as connection:
-            result = connection.execute(sa.text(sql.format(**layers, **schemas, **markers)), parameters)
+            ours = sql.startswith(("ALTER", "CREATE", "DROP"))
+            text = sql.format(**names)
+            layer = next((database for database in (stage, bronze) if database in text), general)
+            result = connection.execute(self.target.ddl(layer, text) if ours else sa.text(text), parameters or None)
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def columns(self, layer: str, table: str) -> dict[str, str]:
@@ -173,6 +181,23 @@ class Pipeline:
         """All of Stage and all of Bronze."""
         return self.dump("stage", table), self.dump("bronze", table)
 
+    def type_text(self, kind: ColumnType) -> str:
+        """The target's type for a canonical one, as its catalogue spells it."""
+        return self.target.type_text(kind)
+
+    def drop_indexes(self, layer: str, table: str) -> None:
+        """Drop the unique indexes of a stored table."""
+        name = self.name(layer, table)
+        for index in self.backend.indexes(self.target, name):
+            statement = self.backend.drop_index(schema_of(self.target, name.database, name.schema), index, name.table)
+            with self.target.engine.begin() as connection:
+                connection.execute(self.target.ddl(name.database, statement))
+
+    def refuse_rows(self, table: str) -> None:
+        """A table of ops takes no row any more, as where its disk is full or its permission is gone."""
+        for statement in self.backend.refusing:
+            self.query(statement.format(table=f'{{ops}}."{table}"'))
+
     def set_key(self, table: str, *columns: str) -> None:
         """Name a table's key in UdmTablesColumnsList, as users do where the source has none."""
         about = {"SourceName": self.source.name, "TableName": table, "IsPrimaryKey": True}
@@ -185,15 +210,21 @@ class Pipeline:
         return sorted(name for name in tables if name.startswith("_staging_"))
 
 
+def schema_of(target: Target, database: str, schema: str) -> str:
+    """A schema's name as it stands in SQL text."""
+    return target.quoted(TableName(database=database, schema=schema, table="x")).rpartition(".")[0]
+
+
 @contextmanager
 def opened_pipeline(backend: Backend, folder: Path) -> Iterator[Pipeline]:
     """A pipeline on an empty warehouse, with an empty source file called DNA."""
     url = backend.fresh(folder)
     source = SourceFile(name="DNA", path=folder / "dna.duckdb")
     source.execute()
-    settings = replace(settings_for(url, folder), batch_rows=1_000)
-    target = open_target(settings)
+    settings = replace(backend.settings(url, folder), batch_rows=1_000)
+    pipeline = Pipeline(backend=backend, target=open_target(settings), source=source, settings=settings)
     try:
-        yield Pipeline(backend=backend, target=target, source=source, settings=settings)
+        yield pipeline
     finally:
-        target.close()
+        pipeline.target.close()  # another one than at first, where a test let go of it
+        backend.dispose(url)

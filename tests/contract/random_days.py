@@ -22,6 +22,8 @@ class RandomTable:
     """Rows by key. `truth` is what Bronze has to show: the source's rows, but for keys that are in quarantine today."""
 
     random: Random
+    holds_nul: bool = True
+    holds_infinity: bool = True
     rows: dict[Row, Row] = field(default_factory=dict)
     gone: list[Row] = field(default_factory=list)
     truth: dict[Row, Row] = field(default_factory=dict)
@@ -61,4 +63,6 @@ class RandomTable:
         return [one for one in among if self.random.random() < share]
 
     def _values(self) -> Row:
-        return tuple(self.random.choice(pool) for pool in (_NUMBERS, _TEXTS, _DATES, _FLOATS))
+        texts = _TEXTS if self.holds_nul else _TEXTS[:-1]
+        floats = _FLOATS if self.holds_infinity else _FLOATS[:-1]
+        return tuple(self.random.choice(pool) for pool in (_NUMBERS, texts, _DATES, floats))

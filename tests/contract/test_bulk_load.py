@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import sqlalchemy as sa
 
 from model.names import TableName
 from model.types import Column
@@ -33,24 +32,26 @@ NAME, AMOUNT, OPENED, RATE, RAW, SEEN, NOTE = (
 Alter = Callable[[pl.DataFrame], pl.DataFrame]
 
 
+def has_nan(pipeline: Pipeline) -> bool:
+    return pipeline.backend.holds_infinity
+
+
 def fill(pipeline: Pipeline) -> None:
+    rate = RATE if has_nan(pipeline) else "range / 3.0"
     pipeline.source.execute(
         f"CREATE OR REPLACE TABLE {TABLE} ({COLUMNS})",
-        f"INSERT INTO {TABLE} SELECT range, {NAME}, {AMOUNT}, {OPENED}, {RATE}, {RAW}, {SEEN}, {NOTE} FROM range({ROWS})",
+        f"INSERT INTO {TABLE} SELECT range, {NAME}, {AMOUNT}, {OPENED}, {rate}, {RAW}, {SEEN}, {NOTE} FROM range({ROWS})",
     )
 
 
 def loading_through(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, alter: Alter) -> None:
-    """The target's own bulk load, by a driver that alters each frame on its way."""
-    real = pipeline.target.bulk_load
+    """Every way of loading, by a driver that alters each frame after it was checked."""
+    real = pipeline.target.check_values
 
-    def bulk_load(
-        connection: sa.Connection, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
-    ) -> int:
-        altered: Iterator[pl.DataFrame] = (alter(frame) for frame in frames)
-        return real(connection, name, columns, altered)
+    def through(name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        return map(alter, real(name, columns, frames))
 
-    monkeypatch.setattr(pipeline.target, "bulk_load", bulk_load)
+    monkeypatch.setattr(pipeline.target, "check_values", through)
 
 
 def refused(pipeline: Pipeline) -> str:
@@ -122,6 +123,8 @@ def test_a_loader_that_alters_values_is_caught_and_the_column_named(
 ) -> None:
     """Never again: tabs, newlines, trailing spaces and `''` altered to suit a CSV; NUMBER through float64."""
     column, alter = ALTERATIONS[alteration]
+    if "NaN" in alteration and not has_nan(pipeline):
+        pytest.skip("this target refuses NaN before it is loaded")
     fill(pipeline)
     loading_through(pipeline, monkeypatch, alter)
     message = refused(pipeline)

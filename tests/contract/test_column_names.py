@@ -17,7 +17,7 @@ from tests.contract.pipeline import Pipeline
 AWKWARD = (
     "a%b", 'a"b', "a.b", "a b ", ":x", "a\\b", "{x}", "[x]", "%(x)s", "a'b", "--", "/* */", "order", "SELECT", "index", "key",
     "rowid", "sent_key", "change_operation", "before", "changes", "found", "conflict", "incoming_arrow_stream", "literal",
-    "ünïcödé", "\N{GRINNING FACE}", "x" * 120, "1", "ID ", "_pos", "a:null", "a:least", "\t",
+    "ünïcödé", "\N{GRINNING FACE}", "x" * 60, "1", "ID ", "_pos", "a:null", "a:least", "\t",
 )  # fmt: skip
 
 
@@ -25,13 +25,18 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def awkward_names(pipeline: Pipeline) -> list[str]:
+    return [name for name in AWKWARD if name not in pipeline.backend.lacking_names]
+
+
 def awkward_table(pipeline: Pipeline, rows: list[tuple[object, ...]]) -> None:
-    columns = ", ".join(f"{identifier(name)} VARCHAR" for name in AWKWARD)
+    columns = ", ".join(f"{identifier(name)} VARCHAR" for name in awkward_names(pipeline))
     pipeline.source.table("AWKWARD", f"ID INTEGER PRIMARY KEY, {columns}", rows)
 
 
 def test_columns_with_awkward_names_are_loaded_updated_and_deleted(pipeline: Pipeline) -> None:
-    values = tuple(f"in {name}" for name in AWKWARD)
+    names = awkward_names(pipeline)
+    values = tuple(f"in {name}" for name in names)
     awkward_table(pipeline, [(1, *values), (2, *values), (3, *values)])
     pipeline.load("AWKWARD")
     turned = values[1:] + values[:1]
@@ -39,7 +44,25 @@ def test_columns_with_awkward_names_are_loaded_updated_and_deleted(pipeline: Pip
     result = pipeline.load("AWKWARD")
     assert (result.unchanged, result.updated, result.deleted) == (1, 1, 1)
     active = [row for row in pipeline.dump("bronze", "AWKWARD") if row["UdmActiveFlag"]]
-    assert {row["ID"]: tuple(row[name] for name in AWKWARD) for row in active} == {1: values, 2: turned}
+    assert {row["ID"]: tuple(row[name] for name in names) for row in active} == {1: values, 2: turned}
+
+
+def test_a_name_that_is_too_long_for_the_target_fails_its_table_before_anything_is_read(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL would cut it in silence, and take two columns for one."""
+    long = "y" * (pipeline.backend.longest_name or 120)
+    pipeline.source.table("WIDE", f'ID INTEGER PRIMARY KEY, "{long}1" INTEGER, "{long}2" INTEGER', [(1, 1, 1)])
+    pipeline.source.table(long, "ID INTEGER PRIMARY KEY", [(1,)])
+    if pipeline.backend.longest_name is None:
+        assert pipeline.load("WIDE").inserted == pipeline.load(long).inserted == 1
+        return
+    monkeypatch.setattr(DuckDBExtractor, "read", None)
+    for table, name in (("WIDE", f"{long}1"), (long, f"{long}_cdc")):
+        message = pipeline.fail(table)
+        assert repr(name) in message
+        assert str(pipeline.backend.longest_name) in message
+        assert pipeline.columns("stage", table) == {}
 
 
 @pytest.mark.parametrize("table", ['a"b', "a.b%", ":x '", "ünï_7"])

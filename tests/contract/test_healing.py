@@ -87,7 +87,8 @@ def test_a_bronze_restored_from_an_older_backup_gets_all_later_batches_in_order(
     first = history.batches[0]
     for statement in (
         'DELETE FROM {bronze} WHERE "_batch_id" > :first',
-        'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = true, "_end_batch_id" = NULL, "UdmScd2Operation" = \'I\'',
+        'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = {true}, "_end_batch_id" = NULL',
+        'UPDATE {bronze} SET "UdmScd2Operation" = \'I\'',
         'DELETE FROM {bronze_ops}."PromotionMarker" WHERE "BatchId" > :first',
     ):
         parameters = {"first": first} if ":first" in statement else {}
@@ -103,16 +104,18 @@ def test_a_restored_bronze_gets_back_the_columns_that_came_since_with_their_valu
     pipeline.load(TABLE)
     pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY, SINCE DECIMAL(38,5)", [(1, "0.00001"), (2, None)])
     pipeline.load(TABLE)
-    expected = pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE)
+    without = ("_scd2_key",)
+    expected = pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE, without)
+    pipeline.drop_indexes("bronze", TABLE)
     for statement in (
         'DELETE FROM {bronze} WHERE "_batch_id" = 2',
-        'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = true, "_end_batch_id" = NULL',
+        'UPDATE {bronze} SET "UdmEndDateTime" = NULL, "UdmActiveFlag" = {true}, "_end_batch_id" = NULL',
         'ALTER TABLE {bronze} DROP COLUMN "SINCE"',
         'DELETE FROM {bronze_ops}."PromotionMarker" WHERE "BatchId" = 2',
     ):
         pipeline.query(statement, TABLE)
     assert pipeline.load(TABLE).changed == 0
-    assert (pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE)) == expected
+    assert (pipeline.columns("bronze", TABLE), pipeline.dump("bronze", TABLE, without)) == expected
 
 
 def test_healing_needs_no_source(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from orchestration.table_config import TableConfig
 from orchestration.table_lock import hold_table
 from tests.contract.command import released
 from tests.contract.days import COLUMNS, DAYS, TABLE, play
-from tests.contract.pipeline import Pipeline
+from tests.contract.pipeline import Pipeline, schema_of
 
 BATCH_COLUMNS = (("stage", "_cdc_batch_id"), ("bronze", "_batch_id"))
 
@@ -52,7 +52,7 @@ def test_7_a_held_table_is_skipped_under_any_spelling_with_its_staging_left_alon
 
 def make_staging(pipeline: Pipeline, *names: str) -> None:
     pipeline.target.create_schema(pipeline.target.databases.stage, pipeline.source.name)
-    schema = pipeline.target.schema(pipeline.target.databases.stage, pipeline.source.name)
+    schema = schema_of(pipeline.target, pipeline.target.databases.stage, pipeline.source.name)
     for name in names:
         pipeline.query(f'CREATE TABLE {schema}."{name}" (V INTEGER)')
 

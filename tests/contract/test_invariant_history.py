@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -31,7 +32,9 @@ def rows_of(truth: dict[Row, Row]) -> list[Row]:
 
 
 def active_versions(pipeline: Pipeline) -> list[Row]:
-    return pipeline.query('SELECT "A", "B", count(*) FROM {bronze} WHERE "UdmActiveFlag" GROUP BY 1, 2', TABLE)
+    # Counted here and not by GROUP BY, for which some targets take '' and ' ' for one.
+    keys = pipeline.query('SELECT "A", "B" FROM {bronze} WHERE "UdmActiveFlag" = {true}', TABLE)
+    return [(*key, count) for key, count in Counter(keys).items()]
 
 
 def closed_versions(pipeline: Pipeline) -> dict[int, dict[str, Any]]:
@@ -50,7 +53,7 @@ def check_day(pipeline: Pipeline, table: RandomTable, closed_before: dict[int, d
 @pytest.mark.parametrize("seed", range(3))
 def test_5_bronze_at_every_past_instant_is_the_extract_of_that_instant(pipeline: Pipeline, seed: int) -> None:
     """Days with a spool on disk and in memory, with frames of one row's size and of the whole table's."""
-    table = RandomTable(Random(seed))
+    table = RandomTable(Random(seed), pipeline.backend.holds_nul, pipeline.backend.holds_infinity)
     pipeline.set_key(TABLE, *KEY)
     settings: dict[str, Any] = {"batch_rows": 7, "spool_bytes": 0} if seed % 2 else {}
     truths: list[tuple[datetime, list[Row]]] = []

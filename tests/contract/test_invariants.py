@@ -47,7 +47,7 @@ class Reader:
         self.polls = 0
 
     def _poll(self) -> None:
-        query = 'SELECT "ID", sum(CASE WHEN "UdmActiveFlag" THEN 1 ELSE 0 END) FROM {bronze} GROUP BY 1'
+        query = 'SELECT "ID", sum(CASE WHEN "UdmActiveFlag" = {true} THEN 1 ELSE 0 END) FROM {bronze} GROUP BY "ID"'
         while not self._stop.wait(0.002):
             counts = {key: int(count) for key, count in self._pipeline.query(query, TABLE)}
             self.seen |= {(key, counts.get(key)) for key in self._keys}

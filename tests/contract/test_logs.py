@@ -130,7 +130,7 @@ def secret_tables(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> list[s
     for table in ("CONVERSION_LATE", "CONVERSION_EARLY", "OUT_OF_RANGE", "CONFLICT"):
         pipeline.set_key(table, "ID")
     pipeline.load("REFUSED")
-    pipeline.query('UPDATE {stage} SET "_cdc_is_current" = false', "REFUSED")
+    pipeline.query('UPDATE {stage} SET "_cdc_is_current" = {false}', "REFUSED")
     real = pipeline.target.bulk_load
 
     def bulk_load(connection: Any, name: Any, columns: Any, frames: Any) -> int:
@@ -147,9 +147,7 @@ def test_no_key_and_no_value_of_a_customer_is_in_any_log_row_event_or_message(
     """Never again: PK values of customers in clear text in the log."""
     tables = secret_tables(pipeline, monkeypatch)
     results = {result.table: result for result in pipeline.run_tables(*tables)}
-    pipeline.query('ALTER TABLE {ops}."Quarantine" ADD COLUMN "Refused" INTEGER')
-    pipeline.query('UPDATE {ops}."Quarantine" SET "Refused" = 1')
-    pipeline.query('ALTER TABLE {ops}."Quarantine" ALTER COLUMN "Refused" SET NOT NULL')
+    pipeline.refuse_rows("Quarantine")
     unwritten = pipeline.run_table("CONFLICT")
     handler.flush()
     failed = {table for table, result in results.items() if result.status == "FAILED"}

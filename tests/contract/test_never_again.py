@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from model.types import DATE, TEXT, TIMESTAMP, decimal
 from tests.contract.days import COLUMNS, DAYS, TABLE, play
 from tests.contract.pipeline import Pipeline
 
@@ -27,9 +28,10 @@ def test_versions_become_active_by_batch_and_not_by_comparing_instants(
     ticks = iter(instant + timedelta(microseconds=n) for n in range(10_000))
     monkeypatch.setattr(pipeline.target, "now", lambda _connection: next(ticks))
     play(pipeline, days=DAYS[:2])
-    rows = pipeline.query('SELECT "ID", count(*) FROM {bronze} WHERE "UdmActiveFlag" GROUP BY 1 ORDER BY 1', TABLE)
+    rows = pipeline.query('SELECT "ID", count(*) FROM {bronze} WHERE "UdmActiveFlag" = {true} GROUP BY "ID" ORDER BY 1', TABLE)
     assert rows == [(row[0], 1) for row in DAYS[1]]
-    assert pipeline.query('SELECT count(*) FROM {bronze} WHERE NOT "UdmActiveFlag" AND "UdmEndDateTime" IS NULL', TABLE) == [(0,)]
+    waiting = 'SELECT count(*) FROM {bronze} WHERE "UdmActiveFlag" = {false} AND "UdmEndDateTime" IS NULL'
+    assert pipeline.query(waiting, TABLE) == [(0,)]
 
 
 def test_text_columns_whose_names_contain_date_are_text(pipeline: Pipeline) -> None:
@@ -52,12 +54,8 @@ def test_types_come_from_the_catalogue_also_on_days_when_a_column_is_all_null(pi
         pipeline.load("SPARSE", force=True)
         types.append([pipeline.columns(layer, "SPARSE") for layer in ("stage", "bronze")])
     assert all(day == types[0] for day in types)
-    assert {name: types[0][0][name] for name in "NDTS"} == {
-        "N": "DECIMAL(18,4)",
-        "D": "DATE",
-        "T": "VARCHAR",
-        "S": "TIMESTAMP",
-    }
+    wanted = {"N": decimal(18, 4), "D": DATE, "T": TEXT, "S": TIMESTAMP}
+    assert {name: types[0][0][name] for name in wanted} == {name: pipeline.type_text(kind) for name, kind in wanted.items()}
     operations = [row["UdmScd2Operation"] for row in pipeline.dump("bronze", "SPARSE")]
     assert sorted(operations) == ["D", "I", "R"]
 

@@ -28,7 +28,7 @@ def quarantined(pipeline: Pipeline) -> list[tuple[str, str | None, dict[str, Any
 
 
 def active(pipeline: Pipeline) -> list[Row]:
-    return sorted(pipeline.query('SELECT "ID", "NAME" FROM {bronze} WHERE "UdmActiveFlag"', TABLE))
+    return sorted(pipeline.query('SELECT "ID", "NAME" FROM {bronze} WHERE "UdmActiveFlag" = {true}', TABLE))
 
 
 def test_a_row_with_a_null_key_is_kept_aside_and_the_run_succeeds(pipeline: Pipeline) -> None:

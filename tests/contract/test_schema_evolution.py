@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from model.system_columns import BRONZE_SYSTEM, STAGE_SYSTEM
+from model.types import decimal
 from tests.contract.conftest import Records
 from tests.contract.pipeline import Pipeline, Row
 
@@ -55,7 +56,7 @@ def test_a_new_column_is_added_to_both_layers_with_its_type_and_to_the_columns_l
     load(pipeline, "ID INTEGER PRIMARY KEY", (1,))
     load(pipeline, "ID INTEGER PRIMARY KEY, AMOUNT DECIMAL(38,10)", (1, None))
     for layer in ("stage", "bronze"):
-        assert pipeline.columns(layer, TABLE)["AMOUNT"] == "DECIMAL(38,10)"
+        assert pipeline.columns(layer, TABLE)["AMOUNT"] == pipeline.type_text(decimal(38, 10))
     query = 'SELECT "ColumnName", "IsPrimaryKey" FROM {dbo}."UdmTablesColumnsList" ORDER BY "OrdinalPosition"'
     assert pipeline.query(query) == [("ID", True), ("AMOUNT", False)]
 
@@ -121,7 +122,7 @@ def test_old_and_new_layouts_live_side_by_side(pipeline: Pipeline) -> None:
     load(pipeline, "ID INTEGER PRIMARY KEY, A INTEGER, B INTEGER", (1, 1, None), (2, 2, 2), (3, 3, None))
     columns = "ID INTEGER PRIMARY KEY, A INTEGER, B INTEGER, C INTEGER"
     load(pipeline, columns, (1, 1, None, None), (2, 2, 2, None), (3, 3, None, 3))
-    assert pipeline.query('SELECT count(DISTINCT "_hash_layout") FROM {stage} WHERE "_cdc_is_current"', TABLE) == [(3,)]
+    assert pipeline.query('SELECT count(DISTINCT "_hash_layout") FROM {stage} WHERE "_cdc_is_current" = {true}', TABLE) == [(3,)]
     assert load(pipeline, columns, (1, 1, None, None), (2, 2, 2, None), (3, 3, None, 3)) == (0, 0, 0, 3)
     assert load(pipeline, columns, (1, 1, 1, None), (2, 2, None, None), (3, None, None, 3)) == (0, 3, 0, 0)
 
@@ -144,7 +145,7 @@ def test_a_type_that_changes_is_an_error_of_that_table_only(pipeline: Pipeline, 
 def test_a_foreign_table_in_the_way_is_refused_and_left_alone(pipeline: Pipeline, layer: str) -> None:
     name = pipeline.name(layer, TABLE)
     pipeline.target.create_schema(name.database, name.schema)
-    pipeline.query(f"CREATE TABLE {{{layer}}} (ID INTEGER, THEIRS VARCHAR)", TABLE)
+    pipeline.query(f'CREATE TABLE {{{layer}}} ("ID" INTEGER, "THEIRS" VARCHAR(10))', TABLE)
     pipeline.query(f"INSERT INTO {{{layer}}} VALUES (1, 'theirs')", TABLE)
     pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY", [(1,)])
     message = pipeline.fail(TABLE)

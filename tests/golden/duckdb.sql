@@ -26,7 +26,8 @@ INSERT INTO "UDM_Bronze"."DNA"."ACCT_scd2_python" (_scd2_key, "ACCTNBR", "Order"
  SELECT (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") + changes._position AS anon_1, changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
  FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation, rowid + 1 AS _position
  FROM "UDM_Stage"."DNA"."_staging_ACCT_7") AS changes
  WHERE changes._cdc_operation != 'D';
@@ -60,7 +61,8 @@ INSERT INTO "UDM_Bronze"."DNA"."ACCT_scd2_python" (_scd2_key, "ACCTNBR", "Order"
  SELECT (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") + changes._position AS anon_1, changes."ACCTNBR", changes."Order", changes."VANISHED", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
  FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage"."DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage"."DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation, row_number() OVER () AS _position
  FROM "UDM_Stage"."DNA"."ACCT_cdc"
  WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_batch_id = :param_3) AS changes
@@ -115,7 +117,8 @@ INSERT INTO "UDM_Bronze"."DNA"."ACCT_scd2_python" (_scd2_key, "ACCTNBR", "Order"
  SELECT (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") + changes._position AS anon_1, changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
  FROM (SELECT "UDM_Stage"."DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage"."DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation, rowid + 1 AS _position
  FROM "UDM_Stage"."DNA"."_staging_ACCT_7"
  WHERE "UDM_Stage"."DNA"."_staging_ACCT_7"._key_hash >= unhex('55555555555555555555555555555555')
@@ -144,7 +147,8 @@ INSERT INTO "UDM_Bronze"."DNA"."ACCT_scd2_python" (_scd2_key, "ACCTNBR", "Order"
  SELECT (SELECT coalesce(max("UDM_Bronze"."DNA"."ACCT_scd2_python"._scd2_key), :coalesce_2) AS coalesce_1
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python") + changes._position AS anon_1, changes."ACCTNBR", changes."Order", changes."VANISHED", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1 AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_3, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_4, :param_2 AS anon_5
  FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage"."DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage"."DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage"."DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage"."DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation, row_number() OVER () AS _position
  FROM "UDM_Stage"."DNA"."ACCT_cdc"
  WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_batch_id = :param_3
@@ -168,3 +172,31 @@ UPDATE "UDM_Bronze"."DNA"."ACCT_scd2_python"
  WHERE "UDM_Bronze"."DNA"."ACCT_scd2_python"._batch_id = :param_1
  AND "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmActiveFlag" = false
  AND "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmEndDateTime" IS NULL;
+
+-- Stage, for a column of every type
+
+ CREATE TABLE IF NOT EXISTS "UDM_Stage"."DNA"."ACCT_cdc" ( "C int8" TINYINT, "C int16" SMALLINT, "C int32" INTEGER, "C int64" BIGINT, "C uint8" UTINYINT, "C uint16" USMALLINT, "C uint32" UINTEGER, "C uint64" UBIGINT, "C boolean" BOOLEAN, "C float32" FLOAT, "C float64" DOUBLE, "C decimal(38,10)" DECIMAL(38,10), "C text" VARCHAR, "C binary" BLOB, "C date" DATE, "C time" TIME, "C timestamp" TIMESTAMP, "C timestamptz" TIMESTAMP WITH TIME ZONE, "C uuid" UUID, _key_hash BLOB NOT NULL, _row_hash BLOB NOT NULL, _hash_layout BIGINT NOT NULL, _extracted_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_operation VARCHAR(1) NOT NULL, _cdc_valid_from TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_valid_to TIMESTAMP WITHOUT TIME ZONE, _cdc_is_current BOOLEAN NOT NULL, _cdc_batch_id BIGINT NOT NULL ) ;
+
+-- Bronze, for a column of every type
+
+ CREATE TABLE IF NOT EXISTS "UDM_Bronze"."DNA"."ACCT_scd2_python" ( _scd2_key BIGINT NOT NULL, "C int8" TINYINT, "C int16" SMALLINT, "C int32" INTEGER, "C int64" BIGINT, "C uint8" UTINYINT, "C uint16" USMALLINT, "C uint32" UINTEGER, "C uint64" UBIGINT, "C boolean" BOOLEAN, "C float32" FLOAT, "C float64" DOUBLE, "C decimal(38,10)" DECIMAL(38,10), "C text" VARCHAR, "C binary" BLOB, "C date" DATE, "C time" TIME, "C timestamp" TIMESTAMP, "C timestamptz" TIMESTAMP WITH TIME ZONE, "C uuid" UUID, _key_hash BLOB NOT NULL, "UdmHash" BLOB NOT NULL, _hash_layout BIGINT NOT NULL, "UdmEffectiveDateTime" TIMESTAMP WITHOUT TIME ZONE NOT NULL, "UdmEndDateTime" TIMESTAMP WITHOUT TIME ZONE, "UdmActiveFlag" BOOLEAN NOT NULL, "UdmScd2Operation" VARCHAR(1) NOT NULL, _batch_id BIGINT NOT NULL, _end_batch_id BIGINT ) ;
+
+-- Staging, and its end
+
+ CREATE TABLE IF NOT EXISTS "UDM_Stage"."DNA"."_staging_ACCT_7" ( "ACCTNBR" BIGINT, "Order" VARCHAR, _key_hash BLOB, _row_hash BLOB, _hash_layout BIGINT, _cdc_operation VARCHAR ) ;
+
+DROP TABLE IF EXISTS "UDM_Stage"."DNA"."_staging_ACCT_7";
+
+-- A new column
+
+ALTER TABLE "UDM_Bronze"."DNA"."ACCT_scd2_python" ADD COLUMN "C int8" TINYINT;
+
+-- Indexes of Stage
+
+-- Indexes of Bronze
+
+-- Hashes read back
+
+SELECT "UDM_Stage"."DNA"."ACCT_cdc"._key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash, "UDM_Stage"."DNA"."ACCT_cdc"._hash_layout
+ FROM "UDM_Stage"."DNA"."ACCT_cdc"
+ WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_is_current = true;

@@ -25,7 +25,8 @@ INSERT INTO "UDM_Stage.DNA"."ACCT_cdc" ("ACCTNBR", "Order", _key_hash, _row_hash
 INSERT INTO "UDM_Bronze.DNA"."ACCT_scd2_python" ("ACCTNBR", "Order", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
  SELECT changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze.DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
  FROM (SELECT "UDM_Stage.DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation
  FROM "UDM_Stage.DNA"."_staging_ACCT_7") AS changes
  WHERE changes._cdc_operation != 'D';
@@ -57,7 +58,8 @@ INSERT INTO "UDM_Bronze.DNA"."ACCT_scd2_python" ("ACCTNBR", "Order", _key_hash, 
 INSERT INTO "UDM_Bronze.DNA"."ACCT_scd2_python" ("ACCTNBR", "Order", "VANISHED", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
  SELECT changes."ACCTNBR", changes."Order", changes."VANISHED", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze.DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
  FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage.DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation
  FROM "UDM_Stage.DNA"."ACCT_cdc"
  WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_batch_id = :param_3::BIGINT) AS changes
@@ -111,7 +113,8 @@ INSERT INTO "UDM_Stage.DNA"."ACCT_cdc" ("ACCTNBR", "Order", _key_hash, _row_hash
 INSERT INTO "UDM_Bronze.DNA"."ACCT_scd2_python" ("ACCTNBR", "Order", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
  SELECT changes."ACCTNBR", changes."Order", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze.DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
  FROM (SELECT "UDM_Stage.DNA"."_staging_ACCT_7"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."_staging_ACCT_7"."Order" AS "Order", "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash AS _key_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._row_hash AS _row_hash, "UDM_Stage.DNA"."_staging_ACCT_7"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."_staging_ACCT_7"._cdc_operation AS _cdc_operation
  FROM "UDM_Stage.DNA"."_staging_ACCT_7"
  WHERE "UDM_Stage.DNA"."_staging_ACCT_7"._key_hash >= '\x55555555555555555555555555555555'::bytea
@@ -139,7 +142,8 @@ UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
 INSERT INTO "UDM_Bronze.DNA"."ACCT_scd2_python" ("ACCTNBR", "Order", "VANISHED", _key_hash, "UdmHash", _hash_layout, "UdmEffectiveDateTime", "UdmActiveFlag", "UdmScd2Operation", _batch_id)
  SELECT changes."ACCTNBR", changes."Order", changes."VANISHED", changes._key_hash, changes._row_hash, changes._hash_layout, :param_1::TIMESTAMP WITHOUT TIME ZONE AS anon_1, CASE WHEN (changes._cdc_operation = 'U') THEN false ELSE true END AS anon_2, CASE WHEN (changes._cdc_operation = 'U') THEN 'U' WHEN (EXISTS (SELECT *
  FROM "UDM_Bronze.DNA"."ACCT_scd2_python" AS before
- WHERE before._key_hash = changes._key_hash)) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
+ WHERE before._key_hash = changes._key_hash
+ AND before."UdmScd2Operation" = 'D')) THEN 'R' ELSE 'I' END AS anon_3, :param_2::BIGINT AS anon_4
  FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR" AS "ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order" AS "Order", "UDM_Stage.DNA"."ACCT_cdc"."VANISHED" AS "VANISHED", "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS _key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS _row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout AS _hash_layout, "UDM_Stage.DNA"."ACCT_cdc"._cdc_operation AS _cdc_operation
  FROM "UDM_Stage.DNA"."ACCT_cdc"
  WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_batch_id = :param_3::BIGINT
@@ -163,3 +167,52 @@ UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
  WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"._batch_id = :param_1::BIGINT
  AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = false
  AND "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmEndDateTime" IS NULL;
+
+-- Stage, for a column of every type
+
+ CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."ACCT_cdc" ( "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, _row_hash bytea NOT NULL, _hash_layout BIGINT NOT NULL, _extracted_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_operation VARCHAR(1) NOT NULL, _cdc_valid_from TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_valid_to TIMESTAMP WITHOUT TIME ZONE, _cdc_is_current BOOLEAN NOT NULL, _cdc_batch_id BIGINT NOT NULL ) ;
+
+-- Bronze, for a column of every type
+
+ CREATE TABLE IF NOT EXISTS "UDM_Bronze.DNA"."ACCT_scd2_python" ( _scd2_key BIGINT GENERATED ALWAYS AS IDENTITY, "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, "UdmHash" bytea NOT NULL, _hash_layout BIGINT NOT NULL, "UdmEffectiveDateTime" TIMESTAMP WITHOUT TIME ZONE NOT NULL, "UdmEndDateTime" TIMESTAMP WITHOUT TIME ZONE, "UdmActiveFlag" BOOLEAN NOT NULL, "UdmScd2Operation" VARCHAR(1) NOT NULL, _batch_id BIGINT NOT NULL, _end_batch_id BIGINT ) ;
+
+-- Staging, and its end
+
+ CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."_staging_ACCT_7" ( "ACCTNBR" bigint, "Order" text, _key_hash bytea, _row_hash bytea, _hash_layout bigint, _cdc_operation text ) ;
+
+ANALYZE "UDM_Stage.DNA"."_staging_ACCT_7";
+
+DROP TABLE IF EXISTS "UDM_Stage.DNA"."_staging_ACCT_7";
+
+-- A new column
+
+ALTER TABLE "UDM_Bronze.DNA"."ACCT_scd2_python" ADD COLUMN "C int8" smallint;
+
+-- Indexes of Stage
+
+CREATE UNIQUE INDEX IF NOT EXISTS "ux_ACCT_cdc_current"
+ ON "UDM_Stage.DNA"."ACCT_cdc" ("_key_hash") INCLUDE ("_row_hash", "_hash_layout")
+ WHERE "_cdc_is_current";
+
+-- Indexes of Bronze
+
+CREATE UNIQUE INDEX IF NOT EXISTS "ux_ACCT_scd2_python_one_active"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_key_hash")
+ WHERE "UdmActiveFlag";
+
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_deleted"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_key_hash")
+ WHERE "UdmScd2Operation" = 'D';
+
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_batch"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_batch_id");
+
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_end_batch"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_end_batch_id")
+ WHERE "_end_batch_id" IS NOT NULL;
+
+-- Hashes read back
+
+SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true;

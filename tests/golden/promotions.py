@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import cast
 
 import sqlalchemy as sa
 from duckdb_engine import Dialect as DuckDBDialect
@@ -15,12 +16,33 @@ from sqlalchemy.engine.interfaces import Compiled, Dialect
 
 from cdc.engine import cdc_statements
 from connections.duckdb_target import DuckDBTarget
+from connections.postgresql_target import PostgreSQLTarget
 from connections.target import Databases, Target
+from data_load.bcp_loader import STAGING_COLUMNS
+from data_load.index_management import create_current_index, create_one_active_index
+from data_load.schema_utils import create_table, drop_table, typed
+from extract.udm_connectorx_extractor import current_hashes
 from model.chunks import Progress
 from model.names import bronze_name, stage_name, staging_name
-from model.types import TEXT, Column, integer
+from model.types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    FLOAT32,
+    FLOAT64,
+    TEXT,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+    Column,
+    decimal,
+    integer,
+)
 from model.warehouse import Promotion, WarehouseTable
 from scd2.engine import changes_of, scd2_statements
+from schema.table_creator import create_bronze, create_stage
+from tests.golden import tsql
 
 DATABASES = Databases(stage="UDM_Stage", bronze="UDM_Bronze", general="General")
 DIALECTS: dict[str, Dialect] = {
@@ -28,11 +50,12 @@ DIALECTS: dict[str, Dialect] = {
     "postgresql": PGDialect_psycopg(paramstyle="named"),  # type: ignore[no-untyped-call]
     "mssql": MSDialect_pyodbc(paramstyle="named"),  # type: ignore[no-untyped-call]
 }
-# SQL Server reads the dotted schema as database and owner, PostgreSQL as one name; both number Bronze rows themselves.
-SERVER = {"schema": lambda _, database, schema: f"{database}.{schema}", "row_number": lambda *_: None}
-_LITERALS: dict[str, dict[str, Any]] = {
-    "postgresql": {"binary_literal": lambda _, value: sa.literal_column(f"'\\x{value.hex()}'::bytea")},
-    "mssql": {"binary_literal": lambda _, value: sa.literal_column(f"0x{value.hex()}")},
+TARGETS: dict[str, type[Target]] = {"duckdb": DuckDBTarget, "postgresql": PostgreSQLTarget}
+# SQL Server's own target wants its driver: it reads the dotted schema as database and owner, and numbers Bronze rows itself.
+SERVER = {
+    "schema": lambda _, database, schema: f"{database}.{schema}",
+    "row_number": lambda *_: None,
+    "binary_literal": lambda _, value: sa.literal_column(f"0x{value.hex()}"),
 }
 TABLES = WarehouseTable(
     source="DNA",
@@ -44,15 +67,20 @@ TABLES = WarehouseTable(
     keys=("ACCTNBR",),
     stored=("ACCTNBR", "Order", "VANISHED"),
 )
+KINDS = (
+    *(integer(bits, unsigned=unsigned) for unsigned in (False, True) for bits in (8, 16, 32, 64)),
+    *(BOOLEAN, FLOAT32, FLOAT64, decimal(38, 10), TEXT, BINARY, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID),
+)
 EVERYTHING = Promotion(batch=7, instant=datetime(2026, 3, 29, 1, 30, 0, 123456), inserted=1, updated=1, deleted=1)  # noqa: DTZ001
 
 
 def target_of(name: str) -> Target:
     """A target that can name tables and nothing else: no engine, no driver, no file."""
-    base = DuckDBTarget if name == "duckdb" else Target
-    answers = {**dict.fromkeys(Target.__abstractmethods__), **SERVER, **_LITERALS.get(name, {})} if base is Target else {}
+    base = TARGETS.get(name, Target)
+    answers = {**dict.fromkeys(Target.__abstractmethods__), **SERVER} if base is Target else {}
     bare = cast("Target", object.__new__(type("BareTarget", (base,), answers)))
     bare.databases = DATABASES
+    bare.engine = cast("sa.Engine", SimpleNamespace(dialect=DIALECTS[name]))
     return bare
 
 
@@ -79,14 +107,56 @@ def promotions(
         yield title, [compiled(statement, name) for statement in statements]
 
 
+class _Recorded:
+    """Stands for a connection: keeps what it is asked to execute."""
+
+    def __init__(self) -> None:
+        self.statements: list[sa.Executable] = []
+
+    def execute(self, statement: sa.Executable) -> None:
+        self.statements.append(statement)
+
+
+def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, list[Compiled]]]:
+    """What is sent beside the promotions, where the dialect has its target: tables, indexes, what is read back."""
+    if name not in TARGETS:
+        return
+    target = target_of(name)
+    columns = tuple(Column(name=f"C {kind}", type=kind) for kind in KINDS)
+    every_kind = replace(tables, columns=columns, stored=tuple(column.name for column in columns))
+
+    def staging(to: sa.Connection) -> None:
+        create_table(target, to, tables.staging, typed(target, (*tables.columns, *STAGING_COLUMNS)))
+        target.analyze(to, tables.staging)
+        drop_table(target, to, tables.staging)
+
+    steps: dict[str, Callable[[sa.Connection], object]] = {
+        "Stage, for a column of every type": lambda to: create_stage(target, to, every_kind),
+        "Bronze, for a column of every type": lambda to: create_bronze(target, to, every_kind),
+        "Staging, and its end": staging,
+        "A new column": lambda to: to.execute(target.add_column(tables.bronze, *typed(target, columns[:1]))),
+        "Indexes of Stage": lambda to: create_current_index(target, to, tables.stage),
+        "Indexes of Bronze": lambda to: create_one_active_index(target, to, tables.bronze),
+        "Hashes read back": lambda to: to.execute(current_hashes(target, tables.stage)),
+    }
+    for title, step in steps.items():
+        recorded = _Recorded()
+        step(cast("sa.Connection", recorded))
+        yield title, [compiled(statement, name) for statement in recorded.statements]
+
+
 def compiled(statement: sa.Executable, name: str) -> Compiled:
     return cast("sa.ClauseElement", statement).compile(dialect=DIALECTS[name])
 
 
 def as_text(name: str) -> str:
-    """The golden file's text."""
+    """The golden file's text: on SQL Server all that the pipeline sends, elsewhere the promotions."""
     parts = []
-    for title, statements in promotions(name):
+    if name == "mssql":
+        for title, texts in tsql.sections():
+            parts.append(f"-- {title}\n")
+            parts.extend(_broken(text) + ";\n" for text in texts)
+    for title, statements in (*promotions(name), *others(name)):
         parts.append(f"-- {title}\n")
         parts.extend(_broken(str(statement)) + ";\n" for statement in statements)
     return "\n".join(parts)

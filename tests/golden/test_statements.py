@@ -13,7 +13,8 @@ from sqlalchemy.engine.interfaces import Compiled
 
 from model.types import TEXT, Column
 from model.warehouse import Promotion
-from tests.golden.promotions import DIALECTS, EVERYTHING, TABLES, as_text, promotions
+from tests.golden import tsql
+from tests.golden.promotions import DIALECTS, EVERYTHING, TABLES, TARGETS, as_text, others, promotions
 
 FOLDER = Path(__file__).parent
 dialects = pytest.mark.parametrize("dialect", sorted(DIALECTS))
@@ -64,12 +65,44 @@ def test_flags_and_operations_are_literals_and_not_parameters(dialect: str) -> N
         assert literal in text
 
 
+@pytest.mark.parametrize("dialect", sorted(TARGETS))
+def test_what_is_read_back_and_indexed_is_found_by_literal_flags_too(dialect: str) -> None:
+    found = dict(others(dialect))
+    [hashes] = found["Hashes read back"]
+    assert hashes.params == {}
+    assert plain(hashes).endswith("WHERE _cdc_is_current = true")
+    # DuckDB has none: its promotions prove themselves.
+    assert [plain(index)[:19] for index in found["Indexes of Bronze"][:1]] == ["CREATE UNIQUE INDEX"] * (dialect != "duckdb")
+
+
 @dialects
 def test_there_is_no_merge_no_not_in_and_nothing_is_removed(dialect: str) -> None:
     for statement in statements(dialect):
         text = str(statement).upper()
         assert text.startswith(("INSERT INTO ", "UPDATE "))
         assert not re.search(r"\b(MERGE|NOT\s+IN|DELETE|TRUNCATE|DROP)\b", text)
+
+
+def test_no_statement_for_sql_server_compares_a_flag_with_a_parameter() -> None:
+    # A filtered index serves only a literal predicate; see the file for all of them.
+    for title, found in tsql.sections():
+        for text in found:
+            assert not re.search(r"(UdmActiveFlag|_cdc_is_current|IsPrimaryKey)\]?\s*(=|!=|<>)\s*[:?@]", text), title
+            assert not re.search(r"\b(MERGE|NOT\s+IN|TRUNCATE|DELETE)\b", text.upper()), title
+            assert not re.search(r"\b(N?TEXT|DATETIME)\b(?!2|OFFSET)", text.upper()), f"{title}: a type of old"
+
+
+def test_the_indexes_are_filtered_by_the_literal_that_the_statements_use() -> None:
+    texts = [text for title, found in tsql.sections() if title.startswith("Indexes") for text in found]
+    bronze, stage = (text[text.index("CREATE") :] for text in texts if "CREATE UNIQUE" in text)
+    assert bronze == (
+        "CREATE UNIQUE INDEX [ux_ACCT_scd2_python_one_active] ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_key_hash]) "
+        "WHERE [UdmActiveFlag] = 1"
+    )
+    assert stage == (
+        "CREATE UNIQUE INDEX [ux_ACCT_cdc_current] ON [UDM_Stage].[DNA].[ACCT_cdc] ([_key_hash]) "
+        "INCLUDE ([_row_hash], [_hash_layout]) WHERE [_cdc_is_current] = 1"
+    )
 
 
 @dialects

@@ -13,6 +13,7 @@ NOTHING = Arguments(
     source=None,
     workers=None,
     list_tables=False,
+    create_databases=False,
     force=False,
     dry_run=False,
     json=False,
@@ -38,6 +39,7 @@ def test_without_flags_everything_is_at_its_default() -> None:
     ("arguments", "expected"),
     [
         (["--table", "ACCT"], {"table": "ACCT"}),
+        (["--create-databases"], {"create_databases": True}),
         (["--source", "DNA"], {"source": "DNA"}),
         (["--table", ""], {"table": ""}),
         (["--workers", "8"], {"workers": 8}),

@@ -143,8 +143,13 @@ def test_target_and_sources_are_read_together(tmp_path: Path) -> None:
         (TARGET | {"UDM_SOURCE_DNA": f"what:{SECRET}"}, "UDM_SOURCE_DNA"),
         ({"UDM_TARGET": f"no url {SECRET}"}, "UDM_TARGET"),
         ({"UDM_TARGET": f"mssql://loader:{SECRET}@h:port/"}, "UDM_TARGET"),
-        ({"UDM_TARGET": f"mssql://loader:{SECRET}@h:1433/?encrypt=yes"}, "UDM_TARGET"),
-        ({"UDM_TARGET": f"postgresql://loader:{SECRET}@h/db"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"mssql://loader@h:1433/?password={SECRET}"}, "UDM_TARGET_PASSWORD"),
+        ({"UDM_TARGET": f"mssql://loader:{SECRET}@h:1433/", "UDM_TARGET_PASSWORD": SECRET}, "given twice"),
+        ({"UDM_TARGET": f"postgresql://loader:{SECRET}@h"}, "UDM_TARGET"),
+        ({"UDM_TARGET": f"postgresql://loader@h/db?password={SECRET}"}, "UDM_TARGET_PASSWORD"),
+        ({"UDM_TARGET": f"postgresql://loader:{SECRET}@h/db", "UDM_TARGET_PASSWORD": SECRET}, "given twice"),
+        ({"UDM_TARGET": "postgresql://loader@h/db", "UDM_TARGET_PASSWORD_FILE": "/no/such/file"}, "UDM_TARGET_PASSWORD_FILE"),
+        ({"UDM_TARGET_PASSWORD": SECRET}, "UDM_TARGET"),
         ({"UDM_TARGET": f"oracle://loader:{SECRET}@h/db"}, "UDM_TARGET"),
         ({"UDM_TARGET": f"{SECRET}://h/db"}, "UDM_TARGET"),
         ({"UDM_TARGET": f"duckdb://loader:{SECRET}@h"}, "UDM_TARGET"),
@@ -155,6 +160,18 @@ def test_target_and_sources_are_read_together(tmp_path: Path) -> None:
 )
 def test_half_a_configuration_is_an_error_that_shows_no_password(tmp_path: Path, environment: dict[str, str], named: str) -> None:
     assert named in str(refused(environment, tmp_path))
+
+
+@pytest.mark.parametrize("way", ["in the URL", "UDM_TARGET_PASSWORD", "UDM_TARGET_PASSWORD_FILE"])
+def test_a_servers_password_comes_from_one_of_three_places(tmp_path: Path, way: str) -> None:
+    file = tmp_path / "password"
+    file.write_text(f"{SECRET}\n", encoding="utf-8")
+    url = f"postgresql://loader{f':{SECRET}' if way == 'in the URL' else ''}@h:5433/db?sslmode=require"
+    given = {"UDM_TARGET_PASSWORD": SECRET, "UDM_TARGET_PASSWORD_FILE": str(file)}
+    settings = load_settings({"UDM_TARGET": url, **({way: given[way]} if way in given else {})}, tmp_path)
+    target = settings.target
+    assert (target.password, target.port, target.database, dict(target.query)) == (SECRET, 5433, "db", {"sslmode": "require"})
+    assert SECRET not in repr(settings)
 
 
 def test_settings_show_no_password_and_no_digest_key(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""Reads from SQL Server as Arrow, through the package mssql-python, on a session of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
+
+import mssql_python
+import polars as pl
+
+from connections.mssql_login import Login, mssql_python_string
+
+Watch = Callable[[Callable[[], None]], AbstractContextManager[None]]
+
+mssql_python.pooling(enabled=False)  # a session that an interrupt ended must not come back
+
+
+def connect(login: Login, database: str) -> mssql_python.Connection:
+    """A new session of mssql-python."""
+    return mssql_python.connect(mssql_python_string(login, database), autocommit=True, timeout=0)
+
+
+def read_frames(login: Login, database: str, query: str, rows: int, watch: Watch) -> Iterator[pl.DataFrame]:
+    """A query's result in frames of `rows` rows; `watch` is given what stops it from another thread."""
+    connection = connect(login, database)
+    try:
+        cursor = connection.cursor()
+        cursor.execute(query)
+        reader = cursor.arrow_reader(rows)
+        with watch(reader.close):
+            for batch in reader:
+                yield pl.DataFrame(batch)
+    finally:
+        with suppress(mssql_python.Error):
+            connection.close()

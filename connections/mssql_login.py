@@ -1,0 +1,179 @@
+"""How a SQL Server is logged in to: what UDM_TARGET says, as an ODBC connection string, and the driver that understands it."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from model.errors import ConfigurationError, TargetUnavailable
+
+DRIVER = "ODBC Driver 18 for SQL Server"
+APPLICATION = "udm-pipeline"
+_OPTIONS = ("encrypt", "trust_server_certificate", "driver", "multi_subnet_failover", "login_timeout", "host_name_in_certificate")
+_YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A server and who logs in; `user` empty means the account that runs the pipeline (Kerberos or Windows)."""
+
+    host: str
+    port: int = 1433
+    user: str = ""
+    password: str = field(default="", repr=False)
+    encrypt: str = "yes"
+    trust_server_certificate: bool = False
+    driver: str = ""
+    multi_subnet_failover: bool = False
+    login_timeout: int = 30
+    host_name_in_certificate: str = ""
+
+    @property
+    def server(self) -> str:
+        """As ODBC and bcp spell it."""
+        return f"{self.host},{self.port}"
+
+
+def login_of(url: URL) -> Login:
+    """What `mssql://user@host:1433/?encrypt=yes&…` says.
+
+    Raises:
+        ConfigurationError: naming what is wrong; never a value, which may be a misplaced password.
+    """
+    query = {name.lower(): value for name, value in url.query.items()}
+    unknown = sorted(set(query) - set(_OPTIONS))
+    if unknown:
+        raise _wrong(f"has the option {', '.join(unknown)}, which is unknown", f"Known: {', '.join(_OPTIONS)}.")
+    if not url.host:
+        raise _wrong("names no host", "Write mssql://user@host:1433/?encrypt=yes.")
+    if url.database:
+        raise _wrong("names a database", "Leave it out: STAGE_DB, BRONZE_DB and GENERAL_DB name the three databases.")
+    if url.username and not url.password:
+        raise _wrong("names a user and no password is given", "Set UDM_TARGET_PASSWORD or UDM_TARGET_PASSWORD_FILE.")
+    if url.password and not url.username:
+        raise _wrong("has a password and no user", "Name the user, or remove the password to log in by Kerberos.")
+    return Login(
+        host=url.host,
+        port=url.port or 1433,
+        user=url.username or "",
+        password=url.password or "",
+        encrypt=_encrypt(query),
+        trust_server_certificate=_yes_no(query, "trust_server_certificate"),
+        driver=_one(query, "driver"),
+        multi_subnet_failover=_yes_no(query, "multi_subnet_failover"),
+        login_timeout=_seconds(query),
+        host_name_in_certificate=_one(query, "host_name_in_certificate"),
+    )
+
+
+def odbc_string(login: Login, database: str, driver: str) -> str:
+    """The connection string for ODBC Driver 18; `driver` is its name or the path of its library. Holds the password."""
+    return _joined({"Driver": driver, **_common(login, database), "APP": APPLICATION})
+
+
+def mssql_python_string(login: Login, database: str) -> str:
+    """The connection string for the package mssql-python, which brings its own driver and names itself."""
+    return _joined(_common(login, database))
+
+
+def _common(login: Login, database: str) -> dict[str, str]:
+    who = {"UID": login.user, "PWD": login.password} if login.user else {"Trusted_Connection": "yes"}
+    return {
+        "Server": f"tcp:{login.server}",
+        "Database": database,
+        **who,
+        "Encrypt": login.encrypt,
+        "TrustServerCertificate": "yes" if login.trust_server_certificate else "no",
+        **({"HostnameInCertificate": login.host_name_in_certificate} if login.host_name_in_certificate else {}),
+        **({"MultiSubnetFailover": "yes"} if login.multi_subnet_failover else {}),
+        # A connection that is lost is an error: a silent new one would have neither the lock nor the session's settings.
+        "ConnectRetryCount": "0",
+    }
+
+
+def _joined(values: Mapping[str, str]) -> str:
+    # In braces everything stands for itself but the closing one, which is doubled.
+    return ";".join(f"{name}={{{value.replace('}', '}}')}}}" for name, value in values.items())
+
+
+def driver_of(login: Login, installed: list[str]) -> str:
+    """The driver that the URL names, else Microsoft's where it is installed, else the one that mssql-python brings.
+
+    Raises:
+        TargetUnavailable: there is none.
+    """
+    if login.driver:
+        if login.driver in installed or Path(login.driver).is_file():
+            return login.driver
+        known = ", ".join(installed) or "none"
+        raise TargetUnavailable(
+            "UDM_TARGET names an ODBC driver that is not installed.", remedy=f"Installed are: {known}. Or give the path of one."
+        )
+    if DRIVER in installed:
+        return DRIVER
+    brought = _brought_driver()
+    if brought is None:
+        raise TargetUnavailable(
+            f"{DRIVER} is not installed.", remedy="pip install mssql-python brings it, or install the package msodbcsql18."
+        )
+    return str(brought)
+
+
+def _brought_driver() -> Path | None:
+    found = importlib.util.find_spec("mssql_python_odbc")
+    if found is None or found.origin is None:
+        return None
+    libraries = Path(found.origin).parent / "libs" / platform.system().lower()
+    machine = {"AMD64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    candidates = sorted(path for path in libraries.rglob("*msodbcsql*18*") if {machine, platform.machine()} & set(path.parts))
+    # Of the builds for several distributions the one for Debian and Ubuntu asks least of the C library.
+    ours = _distribution()
+    return next((path for path in candidates if ours in path.parts), candidates[0] if candidates else None)
+
+
+def _distribution() -> str:
+    try:
+        like = platform.freedesktop_os_release()
+    except OSError:
+        return ""
+    family = f"{like.get('ID', '')} {like.get('ID_LIKE', '')}"
+    return next((name for name in ("rhel", "suse", "alpine") if name in family), "debian_ubuntu")
+
+
+def _one(query: Mapping[str, object], name: str) -> str:
+    value = query.get(name, "")
+    if not isinstance(value, str):
+        raise _wrong(f"has the option {name} more than once", "Keep one of them.")
+    return value
+
+
+def _yes_no(query: Mapping[str, object], name: str) -> bool:
+    text = _one(query, name) or "no"
+    if text.lower() not in _YES_NO:
+        raise _wrong(f"has an option {name} that is neither yes nor no", "Write yes or no.")
+    return _YES_NO[text.lower()]
+
+
+def _encrypt(query: Mapping[str, object]) -> str:
+    text = (_one(query, "encrypt") or "yes").lower()
+    if text == "strict":
+        return text
+    if text not in _YES_NO:
+        raise _wrong("has an option encrypt that is not yes, no or strict", "Write one of these.")
+    return "yes" if _YES_NO[text] else "no"
+
+
+def _seconds(query: Mapping[str, object]) -> int:
+    text = _one(query, "login_timeout") or "30"
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise _wrong("has an option login_timeout that is no number of seconds", "Write for instance login_timeout=30.")
+    return int(text)
+
+
+def _wrong(what: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f"UDM_TARGET {what}.", remedy=remedy)

@@ -1,0 +1,83 @@
+"""The T-SQL that only SQL Server needs, as text; the golden file tests/golden/mssql.sql shows all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from connections.mssql_catalogue import quoted
+from model.names import TableName
+
+LONGEST_NAME = 128  # of any object, in UTF-16 code units
+NOW = "SELECT CAST(SYSUTCDATETIME() AS datetime2(6))"
+
+
+def _literal(text: str) -> str:
+    return "N'" + text.replace("'", "''") + "'"
+
+
+def use(database: str) -> str:
+    """Makes a database the current one: DDL wants that. Every other statement names its database in full."""
+    return f"USE {quoted(database)}"
+
+
+def create_schema(schema: str) -> str:
+    """CREATE SCHEMA where it is missing, in the current database."""
+    create = _literal(f"CREATE SCHEMA {quoted(schema)}")
+    return f"IF SCHEMA_ID({_literal(schema)}) IS NULL EXEC ({create})"
+
+
+def create_sequence(schema: str, name: str, create: str) -> str:
+    """CREATE SEQUENCE where it is missing, in the current database."""
+    found = _literal(f"{quoted(schema)}.{quoted(name)}")
+    return f"IF OBJECT_ID({found}, N'SO') IS NULL EXEC ({_literal(create)})"
+
+
+def create_table(name: str, create: str) -> str:
+    """CREATE TABLE where it is missing; `name` is quoted and names its database."""
+    return f"IF OBJECT_ID({_literal(name)}, N'U') IS NULL {create.strip()}"
+
+
+def one_active_index(name: TableName, table: str, key: str, flag: str) -> str:
+    """The proof of at most one active version a key."""
+    return _index(name, table, key, f"({quoted(key)}) WHERE {quoted(flag)} = 1", purpose="one_active", unique=True)
+
+
+def current_index(name: TableName, table: str, key: str, read_back: Sequence[str], flag: str) -> str:
+    """The index over the current rows that hashes are read back from, without a look at the table itself."""
+    definition = f"({quoted(key)}) INCLUDE ({', '.join(map(quoted, read_back))}) WHERE {quoted(flag)} = 1"
+    return _index(name, table, key, definition, purpose="current", unique=True)
+
+
+def lookup_index(name: TableName, table: str, column: str, purpose: str, condition: str = "") -> str:
+    """An index that a promotion looks rows up by, where a condition holds."""
+    where = f" WHERE {condition}" if condition else ""
+    return _index(name, table, column, f"({quoted(column)}){where}", purpose=purpose, unique=False)
+
+
+def _index(name: TableName, table: str, column: str, definition: str, *, purpose: str, unique: bool) -> str:
+    """CREATE INDEX where the table has none such on that column: a DBA may have given it another name."""
+    prefix = "ux" if unique else "ix"
+    # A name is unique within its table only, so it may be cut where the table's is long.
+    index = f"{prefix}_{name.table[: LONGEST_NAME - len(purpose) - 4]}_{purpose}"
+    views = {view: f"{quoted(name.database)}.sys.{view}" for view in ("indexes", "index_columns", "columns")}
+    return (
+        f"IF NOT EXISTS (SELECT 1 FROM {views['indexes']} AS i "  # noqa: S608 - quoted names
+        f"JOIN {views['index_columns']} AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal = 1 "
+        f"JOIN {views['columns']} AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
+        f"WHERE i.object_id = OBJECT_ID({_literal(table)}, N'U') AND i.is_unique = {int(unique)} "
+        f"AND c.name = {_literal(column)}) "
+        f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(index)} ON {table} {definition}"
+    )
+
+
+def disabled_indexes(database: str) -> str:
+    """Which indexes of a table (the parameter `table`, its quoted name) are disabled."""
+    return (
+        f"SELECT name FROM {quoted(database)}.sys.indexes "  # noqa: S608 - quoted names
+        "WHERE object_id = OBJECT_ID(:table, N'U') AND is_disabled = 1 ORDER BY index_id"
+    )
+
+
+def rebuild_index(table: str, index: str) -> str:
+    """Enable a disabled index again."""
+    return f"ALTER INDEX {quoted(index)} ON {table} REBUILD"

@@ -1,0 +1,141 @@
+"""PostgreSQL's types and the canonical ones, both ways, and the values that PostgreSQL cannot hold.
+
+Sources: https://www.postgresql.org/docs/14/datatype.html and, for the dates, https://www.postgresql.org/docs/14/datatype-datetime.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import polars as pl
+from sqlalchemy.types import TypeEngine, UserDefinedType
+
+from model.errors import ValueNotExact
+from model.types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    FLOAT32,
+    FLOAT64,
+    TEXT,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+    Column,
+    ColumnType,
+    Kind,
+    decimal,
+    integer,
+)
+
+_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
+_MOST_DIGITS = 38
+# As `format_type` spells them.
+_EXACT = {
+    "boolean": BOOLEAN,
+    "smallint": integer(16),
+    "integer": integer(32),
+    "bigint": integer(64),
+    "real": FLOAT32,
+    "double precision": FLOAT64,
+    "text": TEXT,
+    "bytea": BINARY,
+    "date": DATE,
+    "time without time zone": TIME,
+    "timestamp without time zone": TIMESTAMP,
+    "timestamp with time zone": TIMESTAMPTZ,
+    "uuid": UUID,
+}
+_NAMES = {kind.kind: name for name, kind in _EXACT.items() if kind.kind not in {Kind.INTEGER, Kind.FLOAT}}
+# PostgreSQL has no unsigned integers: each goes into the next one that holds it.
+_INTEGERS = {
+    (8, False): "smallint",
+    (16, False): "smallint",
+    (32, False): "integer",
+    (64, False): "bigint",
+    (8, True): "smallint",
+    (16, True): "integer",
+    (32, True): "bigint",
+    (64, True): "numeric(20,0)",
+}
+
+_TIME = r"^(?:(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{0,5}[1-9])?|24:00:00)$"
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_TO_TEXT = "Load a view that casts the column to text."
+
+
+class PostgreSQLType(UserDefinedType[object]):
+    """A PostgreSQL type by the name that `format_type` gives it, so that the catalogue's text can be compared with it."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: object) -> str:
+        """The type's name in DDL."""
+        return self.name
+
+
+def canonical_type(data_type: str) -> ColumnType | None:
+    """The canonical type of a PostgreSQL type as `format_type` spells it, or None where there is none."""
+    if (found := _NUMERIC.fullmatch(data_type)) and int(found[1]) <= _MOST_DIGITS:
+        return decimal(int(found[1]), int(found[2]))
+    return _EXACT.get(data_type)
+
+
+def postgresql_type(column_type: ColumnType) -> TypeEngine[object]:
+    """The PostgreSQL type that stores a canonical type without loss."""
+    match column_type.kind:
+        case Kind.INTEGER:
+            name = _INTEGERS[column_type.bits, column_type.unsigned]
+        case Kind.DECIMAL:
+            name = f"numeric({column_type.precision},{column_type.scale})"
+        case Kind.FLOAT:
+            name = "real" if column_type == FLOAT32 else "double precision"
+        case _:
+            name = _NAMES[column_type.kind]
+    return PostgreSQLType(name)
+
+
+def travels_as_text(data_type: str) -> bool:
+    """Whether a column is read back through `CAST(… AS text)`."""
+    return data_type in {"time without time zone", "uuid"}
+
+
+def check_storable(table: str, frame: pl.DataFrame, columns: Sequence[Column]) -> None:
+    """Refuse values that PostgreSQL would reject, or store as another value, before any of them is sent.
+
+    Raises:
+        ValueNotExact: naming table and column, never the value.
+    """
+    rules = {column.name: rule for column in columns if (rule := _rule(column)) is not None}
+    if not rules:
+        return
+    refused = frame.select(forbidden.any().alias(name) for name, (forbidden, _, _) in rules.items()).row(0)
+    for (name, (_, what, remedy)), found in zip(rules.items(), refused, strict=True):
+        if found:
+            raise ValueNotExact(f"{table}: column {name!r} holds {what}, which PostgreSQL cannot store as it is.", remedy=remedy)
+
+
+def _rule(column: Column) -> tuple[pl.Expr, str, str] | None:
+    """What may not be in a column: the expression that finds it, its name, and the remedy."""
+    value = pl.col(column.name)
+    match column.type.kind:
+        case Kind.TEXT:
+            remedy = "Load a view that casts the column to binary, or replaces the character there."
+            return value.str.contains("\0", literal=True), "text with a NUL character (U+0000)", remedy
+        case Kind.TIME:
+            return ~value.str.contains(_TIME), "a time that is not hh:mm:ss with at most six digits, the last not 0", _TO_TEXT
+        case Kind.UUID:
+            return ~value.str.contains(_UUID), "a UUID that is not spelled in lower case with hyphens", _TO_TEXT
+        case Kind.DATE:
+            return ~value.is_between(date.min, date.max), "a date outside of the years 1 to 9999", _TO_TEXT
+        case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
+            least, most = (pl.lit(end).cast(pl.Datetime("us")).to_physical() for end in (datetime.min, datetime.max))  # noqa: DTZ901 - physical values, in UTC
+            return ~value.to_physical().is_between(least, most), "a timestamp outside of the years 1 to 9999", _TO_TEXT
+        case _:
+            return None

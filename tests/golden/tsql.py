@@ -1,0 +1,220 @@
+"""Every T-SQL statement beside the promotions, as the product makes it, without a driver or a server: for a DBA's review."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any, cast
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.dialects.mssql.pyodbc import MSDialect_pyodbc
+
+from cdc.engine import read_current
+from connections import mssql_catalogue, mssql_health, mssql_lock, mssql_session, mssql_statements
+from connections.general import create_missing
+from connections.mssql_insert import statement
+from connections.mssql_target import MSSQLTarget
+from connections.target import Databases
+from data_load.bcp_loader import STAGING_COLUMNS
+from data_load.bulk_engines import SESSION
+from data_load.index_management import create_current_index, create_one_active_index
+from data_load.markers import last_instant, unpromoted, write_marker
+from data_load.sample import verify_sample
+from data_load.schema_utils import create_table, drop_table, typed
+from extract.udm_connectorx_extractor import read_current_rows
+from model.chunks import WHOLE
+from model.errors import LoadVerificationError
+from model.names import bronze_name, stage_name, staging_name
+from model.ops import BATCH_SEQUENCE
+from model.row_hash import HashLayout
+from model.types import TEXT, TIMESTAMPTZ, UUID, Column, decimal, integer
+from model.types import TIME as TIME_OF_DAY
+from model.warehouse import Promotion, WarehouseTable
+from orchestration.healing import next_instant, publish
+from scd2.engine import changes_of
+from scd2.proof import check_counts
+from schema.column_sync import read_key
+from schema.table_creator import create_bronze, create_stage
+
+DATABASES = Databases(stage="UDM_Stage", bronze="UDM_Bronze", general="General")
+TABLES = WarehouseTable(
+    source="DNA",
+    table="ACCT",
+    stage=stage_name("UDM_Stage", "DNA", "ACCT"),
+    bronze=bronze_name("UDM_Bronze", "DNA", "ACCT"),
+    staging=staging_name("UDM_Stage", "DNA", "ACCT", 7),
+    columns=(
+        Column(name="ACCTNBR", type=integer(64)),
+        Column(name="NOTEBAL", type=decimal(22, 3)),
+        Column(name="Order", type=TEXT),
+        Column(name="OPENED", type=TIME_OF_DAY),
+        Column(name="SENT", type=TIMESTAMPTZ),
+        Column(name="GUID", type=UUID),
+    ),
+    keys=("ACCTNBR",),
+)
+INSTANT = datetime(2026, 3, 29, 1, 30, 0, 123456)  # noqa: DTZ001
+PROMOTION = Promotion(batch=7, instant=INSTANT, inserted=0, updated=0, deleted=0)
+DIALECT = MSDialect_pyodbc(paramstyle="named")  # type: ignore[no-untyped-call]
+DIALECT.server_version_info = (13, 0)  # type: ignore[assignment] # the oldest that is supported: a connection would say it
+DIALECT._setup_version_attributes()  # type: ignore[no-untyped-call]
+
+
+class _Result:
+    """Whatever is asked of it, there is nothing."""
+
+    returns_rows = False
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def scalar_one(self) -> Any:
+        return 0
+
+    def scalars(self) -> Any:
+        return self
+
+    def all(self) -> list[Any]:
+        return []
+
+    def first(self) -> None:
+        return None
+
+    scalar_one_or_none = scalar = first
+
+
+class Recording(MSSQLTarget):
+    """A target that writes down what it is asked to run. A table is said to be there where `held` has its columns."""
+
+    def __init__(self, held: Sequence[Column] = ()) -> None:
+        self.databases = DATABASES
+        self.ran: list[str] = []
+        self.held = tuple(held)
+        self._own = {}
+        self.dialect = DIALECT
+        self.engine = self.recorder = cast("sa.Engine", self)
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        yield cast("sa.Connection", self)
+
+    begin = connect
+
+    def execute(self, statement: Any, *_: object) -> Any:
+        if database := getattr(statement, "database", None):
+            self.ran.append(mssql_statements.use(database))
+        text = str(statement.compile(dialect=DIALECT)).strip()
+        self.ran.append(text)
+        result = _Result()
+        if "MAX(" in text.upper():
+            result.scalar_one = lambda: None  # type: ignore[method-assign]
+        return result
+
+    def rollback(self) -> None:
+        """Nothing to undo."""
+
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        yield
+
+    def columns_of(self, *_: object) -> tuple[Column, ...]:
+        return self.held
+
+    def now(self, *_: object) -> datetime:
+        self.ran.append(mssql_statements.NOW)
+        return INSTANT
+
+    def read(self, _: object, query: Any, *__: object) -> Iterator[pl.DataFrame]:
+        self.ran.append(str(query.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})))
+        return iter(())
+
+
+def sections() -> Iterator[tuple[str, list[str]]]:
+    """Each group of statements with its title."""
+    yield "Every session begins with", list(mssql_session.SESSION_SETTINGS)
+    yield "At the start: the server and its databases", [
+        mssql_session.VERSION,
+        mssql_session.DATABASE_ID,
+        mssql_session.CREATE_DATABASE.format(database="[UDM_Stage]") + "; -- only with --create-databases",
+    ]
+    yield "At the start: warnings", [
+        mssql_health.RCSI,
+        *(mssql_health.LOG_SPACE.format(database=name) for name in ("[UDM_Stage]", "[UDM_Bronze]", "[General]")),
+    ]
+    yield "The catalogue", [
+        mssql_catalogue.COLUMNS.format(database="[UDM_Stage]"),
+        mssql_catalogue.TABLES.format(database="[UDM_Stage]"),
+        mssql_catalogue.CATALOGUE.format(database="[General]"),
+    ]
+    yield "The first run: what General, Stage and Bronze lack", _ran(create_missing)
+    yield "The table's lock, on the session that the promotions run on", [
+        mssql_statements.use("General"),
+        mssql_lock.TAKE,
+        mssql_lock.HOLDER,
+        mssql_lock.RELEASE,
+    ]
+    yield "Clocks, numbers and keys", _ran(
+        lambda target: target.draw(target, BATCH_SEQUENCE),
+        lambda target: read_key(target, "DNA", "ACCT"),
+        lambda target: next_instant(target, TABLES),
+    )
+    yield "A table's first load: Stage, Bronze and the batch's staging table", _ran(_create_tables)
+    yield "A column that came to the source", _ran(
+        lambda target: target.execute(target.add_column(TABLES.bronze, *typed(target, [Column(name="SINCE", type=TEXT)])))
+    )
+    yield "Few rows to staging", [_insert()]
+    yield "A bulk load that hangs: its own session, by host and process", [SESSION]
+    title = "Read back: the hashes of the current rows, a sample of staging, rows whose layout has gone"
+    yield title, _ran(_read_back, held=TABLES.columns)
+    yield "In each promotion: what it did, and its marker", _ran(
+        lambda target: check_counts(
+            target, target, TABLES, PROMOTION, changes_of(target, TABLES, PROMOTION, from_stage=False), WHOLE
+        ),
+        lambda target: write_marker(target, target, DATABASES.bronze, TABLES, PROMOTION),
+    )
+    yield "Healing and publishing", _ran(
+        lambda target: last_instant(target, target, TABLES),
+        lambda target: unpromoted(target, TABLES),
+        lambda target: publish(target, TABLES, 7, INSTANT),
+    )
+    yield "Indexes, after a first load and wherever one is missing or disabled", [
+        *_ran(
+            lambda target: create_one_active_index(target, target, TABLES.bronze),
+            lambda target: create_current_index(target, target, TABLES.stage),
+        ),
+        mssql_statements.rebuild_index("UDM_Bronze.[DNA].[ACCT_scd2_python]", "ux_ACCT_scd2_python_one_active"),
+    ]
+    yield "At the end", _ran(lambda target: drop_table(target, target, TABLES.staging))
+
+
+def _ran(*acts: Callable[[Any], object], held: Sequence[Column] = ()) -> list[str]:
+    target = Recording(held)
+    for act in acts:
+        act(target)
+    return target.ran
+
+
+def _create_tables(target: Any) -> None:
+    create_stage(target, target, TABLES)
+    create_bronze(target, target, TABLES)
+    create_table(target, target, TABLES.staging, typed(target, (*TABLES.columns, *STAGING_COLUMNS)))
+
+
+def _insert() -> str:
+    target = Recording()
+    columns = (*TABLES.columns, *STAGING_COLUMNS)
+    types = [(mssql_catalogue.quoted(column.name), target.type_text(column.type)) for column in columns]
+    return statement(target.quoted(TABLES.staging), types)
+
+
+def _read_back(target: Any) -> None:
+    layout = HashLayout(keys=(), values=())
+    read_current(target, TABLES, 1, {1: layout})
+    values = {column.name: pl.Series([None], dtype=column.type.dtype) for column in TABLES.columns}
+    sample = pl.DataFrame({**values, "_key_hash": [b"\x01" * 16], "_row_hash": [b"\x02" * 16]})
+    with suppress(LoadVerificationError):  # nothing comes back
+        verify_sample(target, target, TABLES, layout, sample)
+    list(read_current_rows(target, target, TABLES.stage, TABLES.columns[:2], [3]))
+

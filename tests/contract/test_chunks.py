@@ -148,6 +148,19 @@ def test_a_marker_from_before_there_were_chunks_is_complete(pipeline: Pipeline) 
     assert published(pipeline) == [pipeline.batch - 1, pipeline.batch]
 
 
+def test_a_part_of_a_batch_that_stage_does_not_know_of_is_not_announced(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day(pipeline, 1)
+    with monkeypatch.context() as patch:
+        stop_after(patch, "scd2.engine", 1)
+        pipeline.fail(TABLE, max_tx_rows=1)
+    pipeline.query('DELETE FROM {stage_ops}."PromotionMarker"')
+    lost = pipeline.batch
+    pipeline.run_table(TABLE)
+    assert lost not in published(pipeline)
+
+
 def test_a_chunk_whose_counts_do_not_come_out_is_rolled_back_and_those_before_it_stay(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

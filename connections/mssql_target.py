@@ -54,6 +54,7 @@ class MSSQLTarget(Target):
     """Three databases; every statement names the one it means, so that a session serves all of them."""
 
     kind: ClassVar[str] = "mssql"
+    max_tx_rows: ClassVar[int] = 1_000_000  # the log grows with a transaction, and is not truncated before its end
 
     def __init__(self, login: Login, databases: Databases, bulk: BulkSettings, *, create_databases: bool = False) -> None:
         self.login = login

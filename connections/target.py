@@ -48,6 +48,8 @@ class Target(ABC):
     add_column_keyword: ClassVar[str] = "ADD"
     compares_case: ClassVar[bool] = False
     """Whether names that differ in case only are two names."""
+    max_tx_rows: ClassVar[int] = 0
+    """Changed rows that a transaction should hold where MAX_TX_ROWS does not say; 0 is any number."""
 
     def __init__(self, engine: sa.Engine, recorder: sa.Engine, databases: Databases) -> None:
         """`engine` for data, which `interrupt` stops; `recorder` for ops, which must still be written then."""

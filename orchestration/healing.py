@@ -37,7 +37,7 @@ def heal(run: RunContext, session: Session, config: TableConfig) -> list[Promoti
     for pending in missing:
         if not pending.stage.is_complete:
             _resume_cdc(run, session, config, pending, tables.stored)
-        progress = pending.bronze or planned(pending.promotion.rows, run.settings.max_tx_rows)
+        progress = pending.bronze or planned(pending.promotion.rows, run.max_tx_rows)
         LOG.warning("batch %d ended between Stage and Bronze; promoting it now with its own instant", pending.promotion.batch)
         again = run.retry.transaction
         run_scd2(target, session, tables, pending.promotion, from_stage=True, progress=progress, again=again)

@@ -42,3 +42,8 @@ class RunContext:
     def retry(self) -> Retry:
         """How this run meets transient errors."""
         return Retry.of(self.settings, self.target, self.cancellation)
+
+    @property
+    def max_tx_rows(self) -> int:
+        """Changed rows that a transaction should hold: the setting's, else the target's own; 0 is any number."""
+        return self.target.max_tx_rows if self.settings.max_tx_rows is None else self.settings.max_tx_rows

@@ -170,7 +170,7 @@ def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, c
         staged = _staged(extracted, changes, spool)
         scratch = run.spool_folder.new_table
         event.RowsInserted = load_staging(target, tables, extracted.layouts.layout, staged, promotion.rows, scratch)
-    progress = planned(promotion.rows, run.settings.max_tx_rows)
+    progress = planned(promotion.rows, run.max_tx_rows)
     for step, promote in ((EventType.CDC_PROMOTION, run_cdc), (EventType.SCD2_PROMOTION, run_scd2)):
         with _step(run, step) as event:
             promote(target, session, tables, promotion, progress=progress, again=run.retry.transaction)

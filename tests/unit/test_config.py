@@ -29,7 +29,7 @@ SETTINGS: list[tuple[str, str, str, object, object]] = [
     ("DELETE_GUARD_RATIO", "0", "delete_guard_ratio", 0.0, 0.2),
     ("DELETE_GUARD_ROWS", "0", "delete_guard_rows", 0, 1_000),
     ("QUARANTINE_ROWS", "5", "quarantine_rows", 5, 1_000),
-    ("MAX_TX_ROWS", "0", "max_tx_rows", 0, 1_000_000),
+    ("MAX_TX_ROWS", "0", "max_tx_rows", 0, None),
     ("RETRY_ATTEMPTS", "1", "retry_attempts", 1, 3),
     ("RETRY_SECONDS", "0.25", "retry_seconds", 0.25, 1.0),
     ("LOG_LEVEL", "debug", "log_level", "DEBUG", "INFO"),

@@ -25,6 +25,7 @@ from model.types import Column
 from sources.registry import SourceRegistry
 from tests.postgresql_server import postgresql_server
 
+_DATABASES = itertools.count(1)
 
 class Backend(ABC):
     """Makes empty warehouses of one kind and knows how to look at them from outside."""
@@ -202,7 +203,6 @@ class PostgreSQL(Backend):
     }
 
     def __init__(self) -> None:
-        self._databases = itertools.count(1)
         self._template = ""
 
     def empty(self, folder: Path) -> URL:
@@ -217,7 +217,7 @@ class PostgreSQL(Backend):
         return self._database(self._template)
 
     def _database(self, template: str) -> URL:
-        name = f"warehouse_{os.getpid()}_{next(self._databases)}"
+        name = f"warehouse_{os.getpid()}_{next(_DATABASES)}"
         server = postgresql_server()
         self.execute(server.url, "", f"CREATE DATABASE {name} TEMPLATE {template}")
         return server.url.set(database=name)

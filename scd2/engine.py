@@ -19,6 +19,7 @@ from data_load.index_management import create_one_active_index
 from data_load.markers import is_chunk_in, write_marker
 from model import system_columns as sc
 from model.chunks import WHOLE, KeyRange, Progress
+from model.errors import IntegrityError
 from model.ops import INSTANT
 from model.warehouse import Promotion, WarehouseTable
 from scd2.proof import check_counts, prove_one_active
@@ -67,6 +68,15 @@ class _Run:
     first: bool | None = None
 
     def promote(self, keys: KeyRange) -> None:
+        try:
+            self._promote(keys)
+        except sa.exc.IntegrityError as error:
+            raise IntegrityError(
+                f"{self.tables}: {self.tables.bronze} refused batch {self.promotion.batch}: a key would have two active versions.",
+                remedy="Nothing of it was promoted to Bronze. Stage and Bronze disagree: run a reconciliation.",
+            ) from error
+
+    def _promote(self, keys: KeyRange) -> None:
         target, tables, promotion = self.target, self.tables, self.promotion
         with self.session.begin() as connection:
             first = self._is_first(connection, keys) if self.first is None else self.first

@@ -72,7 +72,7 @@ class _Run:
             self._promote(keys)
         except sa.exc.IntegrityError as error:
             raise IntegrityError(
-                f"{self.tables}: {self.tables.bronze} refused batch {self.promotion.batch}: a key would have two active versions.",
+                f"{self.tables}: {self.tables.bronze} refused batch {self.promotion.batch}: a key would be active twice.",
                 remedy="Nothing of it was promoted to Bronze. Stage and Bronze disagree: run a reconciliation.",
             ) from error
 

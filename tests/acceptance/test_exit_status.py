@@ -42,8 +42,8 @@ WRONG = {
         settings={"UDM_TARGET": f"mssql://user:{SECRET}@host:{SECRET}/x"}, says=("UDM_TARGET", "not a URL")
     ),
     "target of an unknown kind": Wrong(settings={"UDM_TARGET": f"oracle://user:{SECRET}@host/x"}, says=("UDM_TARGET", "duckdb")),
-    "target that is to come": Wrong(
-        settings={"UDM_TARGET": f"mssql://user:{SECRET}@host/?encrypt=yes"}, says=("mssql", "DuckDB only")
+    "target that does not answer": Wrong(
+        settings={"UDM_TARGET": f"postgresql://user:{SECRET}@127.0.0.1:1/x"}, says=("nothing answers", "UDM_TARGET")
     ),
     "target not absolute": Wrong(settings={"UDM_TARGET": "duckdb://folder"}, says=("UDM_TARGET", "absolute", "four slashes")),
     "target in a file's place": Wrong(settings={"UDM_TARGET": f"duckdb:///{SMALL}/warehouse"}, says=("target", SMALL.name)),

@@ -29,6 +29,7 @@ TABLES_LIST = sa.Table(
     sa.Column("FirstLoadDate", sa.Date),
     sa.Column("LookbackDays", sa.Integer),
     sa.Column("StageLoadTool", sa.Unicode(50)),
+    sa.Column("AllowedAgeMinutes", sa.Integer),
 )
 
 COLUMNS_LIST = sa.Table(

@@ -26,6 +26,7 @@ from observability.log_handler import configure_logging
 from orchestration.arguments import Arguments
 from orchestration.batch import begin_batch, end_batch, logging_to_ops
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
+from orchestration.freshness import read_freshness
 from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
 from orchestration.retry import Retry
@@ -84,7 +85,7 @@ def _run(
     configs = TableConfigLoader(target).load()
     chosen = select_tables(configs, large=large, table=arguments.table, source=arguments.source)
     if arguments.list_tables:
-        _list_tables(chosen, settings, output, large=large)
+        _list_tables(chosen, settings, target, output, large=large)
         return 0
     if load is None:
         raise ConfigurationError(
@@ -162,22 +163,26 @@ def _give_up() -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _list_tables(configs: Sequence[TableConfig], settings: Settings, output: Output, *, large: bool) -> None:
+def _list_tables(
+    configs: Sequence[TableConfig], settings: Settings, target: Target, output: Output, *, large: bool
+) -> None:
     kind = "large" if large else "small"
     if not configs:
         output.say(f"{settings.general_db}.dbo.UdmTablesList lists no {kind} table with StageLoadTool = 'Python'.")
         return
+    freshness = read_freshness(target, configs)
     rows = [
         (
             config.source,
             config.table,
             config.source_schema or "",
             config.aggregate_column or "",
+            str(freshness[config]),
             "yes" if config.source in settings.sources else f"no: set UDM_SOURCE_{config.source.upper()}",
         )
         for config in configs
     ]
-    output.table(("source", "table", "schema", "date column", "source configured"), rows, left=5)
+    output.table(("source", "table", "schema", "date column", "as of (UTC)", "source configured"), rows, left=6)
 
 
 def _summarise(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:

@@ -37,6 +37,7 @@ class TableConfig:
     partition_on: str | None = None
     first_load_date: date | None = None
     lookback_days: int | None = None
+    allowed_age_minutes: int | None = None
 
     @property
     def is_large(self) -> bool:
@@ -127,6 +128,7 @@ def _config(row: sa.Row[tuple[object, ...]]) -> TableConfig:
         partition_on=values["PartitionOn"],
         first_load_date=values["FirstLoadDate"],
         lookback_days=values["LookbackDays"],
+        allowed_age_minutes=values["AllowedAgeMinutes"],
     )
 
 

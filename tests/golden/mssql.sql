@@ -79,7 +79,7 @@ IF OBJECT_ID(N'[General].dbo.[UdmTablesColumnsList]', N'U') IS NULL CREATE TABLE
 
 USE [General];
 
-IF OBJECT_ID(N'[General].dbo.[UdmTablesList]', N'U') IS NULL CREATE TABLE [General].dbo.[UdmTablesList] ( [SourceName] NVARCHAR(128) NOT NULL, [SourceObjectName] NVARCHAR(128) NOT NULL, [SourceServer] NVARCHAR(256) NULL, [SourceDatabase] NVARCHAR(128) NULL, [SourceSchemaName] NVARCHAR(128) NULL, [StageTableName] NVARCHAR(128) NULL, [BronzeTableName] NVARCHAR(128) NULL, [SourceAggregateColumnName] NVARCHAR(128) NULL, [SourceAggregateColumnType] NVARCHAR(128) NULL, [SourceIndexHint] NVARCHAR(256) NULL, [PartitionOn] NVARCHAR(128) NULL, [FirstLoadDate] DATE NULL, [LookbackDays] INTEGER NULL, [StageLoadTool] NVARCHAR(50) NULL );
+IF OBJECT_ID(N'[General].dbo.[UdmTablesList]', N'U') IS NULL CREATE TABLE [General].dbo.[UdmTablesList] ( [SourceName] NVARCHAR(128) NOT NULL, [SourceObjectName] NVARCHAR(128) NOT NULL, [SourceServer] NVARCHAR(256) NULL, [SourceDatabase] NVARCHAR(128) NULL, [SourceSchemaName] NVARCHAR(128) NULL, [StageTableName] NVARCHAR(128) NULL, [BronzeTableName] NVARCHAR(128) NULL, [SourceAggregateColumnName] NVARCHAR(128) NULL, [SourceAggregateColumnType] NVARCHAR(128) NULL, [SourceIndexHint] NVARCHAR(256) NULL, [PartitionOn] NVARCHAR(128) NULL, [FirstLoadDate] DATE NULL, [LookbackDays] INTEGER NULL, [StageLoadTool] NVARCHAR(50) NULL, [AllowedAgeMinutes] INTEGER NULL );
 
 USE [General];
 

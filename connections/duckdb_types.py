@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import sqlalchemy as sa
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.types import TypeEngine
 
+from connections.named_type import NamedType
 from model.types import (
     BINARY,
     BOOLEAN,
@@ -73,19 +74,6 @@ _DUCKDB_NAMES = {
 }
 
 
-class DuckDBType(UserDefinedType[object]):
-    """A DuckDB type by its name, for types that SQLAlchemy has no word for."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: object) -> str:
-        """The type's name in DDL."""
-        return self.name
-
-
 def canonical_type(data_type: str) -> ColumnType | None:
     """The canonical type of a DuckDB type name as `duckdb_columns()` spells it, or None where there is none."""
     if found := _DECIMAL.fullmatch(data_type):
@@ -111,9 +99,9 @@ def duckdb_type(column_type: ColumnType) -> TypeEngine[object]:
             name = "FLOAT" if column_type == FLOAT32 else "DOUBLE"
         case _:
             name = _DUCKDB_NAMES[column_type.kind]
-    return DuckDBType(name)
+    return NamedType(name)
 
 
 def cast_text(column: str) -> sa.ColumnElement[object]:
     """`CAST(column AS VARCHAR)`."""
-    return sa.cast(sa.column(column), DuckDBType("VARCHAR")).label(column)
+    return sa.cast(sa.column(column), NamedType("VARCHAR")).label(column)

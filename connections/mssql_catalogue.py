@@ -14,6 +14,11 @@ def quoted(name: str) -> str:
     return "[" + name.replace("]", "]]") + "]"
 
 
+def in_full(name: TableName) -> str:
+    """A table's name in three parts, each in brackets."""
+    return ".".join(quoted(part) for part in (name.database, name.schema, name.table))
+
+
 def columns_of(connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
     """A table's columns in their order."""
     rows = connection.execute(

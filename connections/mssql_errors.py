@@ -48,6 +48,11 @@ def numbers_of(error: BaseException) -> frozenset[int]:
     return frozenset(int(number) for number in _NUMBER.findall(text))
 
 
+def code_of(error: BaseException) -> str:
+    """A driver's error without its message, which may quote a value: its SQLSTATE and native numbers."""
+    return " ".join([state_of(error), *map(str, sorted(numbers_of(error)))]).strip()
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed when it is tried again."""
     return any(

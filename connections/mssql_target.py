@@ -17,14 +17,15 @@ from sqlalchemy.types import TypeEngine
 
 from connections import mssql_catalogue, mssql_statements
 from connections.bulk_copy import BulkCopy, BulkSettings
-from connections.mssql_errors import is_transient
+from connections.mssql_errors import code_of, is_transient
 from connections.mssql_health import warnings_of
 from connections.mssql_insert import insert, statement
 from connections.mssql_lock import PREFIX, held
 from connections.mssql_login import Login, driver_of
 from connections.mssql_session import check_server, connect
-from connections.mssql_types import MSSQLType, key_type, mssql_type, travelling_as
+from connections.mssql_types import key_type, mssql_type, travelling_as
 from connections.mssql_values import checked
+from connections.named_type import NamedType
 from connections.target import Databases, Session, Target
 from model.errors import UnsupportedName
 from model.names import TableName
@@ -117,7 +118,7 @@ class MSSQLTarget(Target):
 
     def hash_type(self) -> TypeEngine[object]:
         """16 bytes, no more and no less."""
-        return MSSQLType("binary(16)")
+        return NamedType("binary(16)")
 
     def columns_of(self, connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
         """From INFORMATION_SCHEMA."""
@@ -256,6 +257,10 @@ class MSSQLTarget(Target):
     def is_transient(self, error: BaseException) -> bool:
         """By SQLSTATE and native number."""
         return is_transient(error)
+
+    def error_code(self, error: BaseException) -> str:
+        """The SQLSTATE and the server's own numbers."""
+        return super().error_code(error) or code_of(error)
 
     def start_up_warnings(self) -> list[str]:
         """RCSI and the logs."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import sqlalchemy as sa
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.types import TypeEngine
 
+from connections.named_type import NamedType
 from model.types import (
     BOOLEAN,
     DATE,
@@ -56,19 +57,6 @@ _EXACT = {
 }
 
 
-class MSSQLType(UserDefinedType[object]):
-    """A SQL Server type by its name, spelled as `catalogue_type` spells it."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: object) -> str:
-        """The type's name in DDL."""
-        return self.name
-
-
 def mssql_type(column_type: ColumnType) -> TypeEngine[object]:
     """The SQL Server type that stores a canonical type without loss."""
     match column_type.kind:
@@ -84,7 +72,7 @@ def mssql_type(column_type: ColumnType) -> TypeEngine[object]:
             name = _sized("varbinary", column_type.length, LONGEST_VARBINARY)
         case _:
             name = _NAMES[column_type.kind]
-    return MSSQLType(name)
+    return NamedType(name)
 
 
 def _sized(name: str, size: int | None, longest: int) -> str:
@@ -141,15 +129,15 @@ def travelling_as(column: str, kind: Kind) -> sa.ColumnElement[object]:
     match kind:
         case Kind.TIME:
             # Canonical text ends with the last digit that is not 0: blanks for zeros, so that RTRIM takes those at the end.
-            text = sa.cast(held, MSSQLType("varchar(15)"))
+            text = sa.cast(held, NamedType("varchar(15)"))
             blanks = sa.func.replace(text, sa.literal_column("'0'"), sa.literal_column("' '"))
             trimmed = sa.func.replace(sa.func.rtrim(blanks), sa.literal_column("' '"), sa.literal_column("'0'"))
             whole = sa.func.datepart(sa.literal_column("microsecond"), held) == sa.literal_column("0")
             return sa.case((whole, sa.func.left(text, sa.literal_column("8"))), else_=trimmed).label(column)
         case Kind.UUID:
-            return sa.func.lower(sa.cast(held, MSSQLType("char(36)"))).label(column)
+            return sa.func.lower(sa.cast(held, NamedType("char(36)"))).label(column)
         case Kind.TIMESTAMPTZ:
             # Stored in UTC, so only the offset of zero goes; the frame is conformed to UTC again.
-            return sa.cast(held, MSSQLType("datetime2(6)")).label(column)
+            return sa.cast(held, NamedType("datetime2(6)")).label(column)
         case _:
             return held

@@ -9,10 +9,10 @@ import polars as pl
 from connections.mssql_types import LONGEST_VARBINARY, code_units
 from model.errors import ValueNotExact
 from model.names import TableName
-from model.types import Column, Kind
+from model.types import TIME_TEXT, UUID_TEXT, Column, Kind
 
-_UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_TIME = r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{0,5}[1-9])?$"
+_UUID = f"^{UUID_TEXT}$"
+_TIME = f"^{TIME_TEXT}$"
 
 
 def checked(name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -20,11 +20,12 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
+from connections.named_type import NamedType
 from connections.postgresql_connect import check_server, engine_of
 from connections.postgresql_copy import copy_hashes, copy_in, read_rows
 from connections.postgresql_errors import is_transient, without_password
 from connections.postgresql_lock import advisory_lock, lock_key
-from connections.postgresql_types import PostgreSQLType, canonical_type, postgresql_type, travels_as_text
+from connections.postgresql_types import canonical_type, postgresql_type, travels_as_text
 from connections.target import Databases, Session, Target, ddl
 from model.errors import TargetUnavailable, UnsupportedName
 from model.names import TableName
@@ -196,7 +197,7 @@ class PostgreSQLTarget(Target):
         stored: sa.ColumnElement[object] = sa.column(column.name)
         if not travels_as_text(column.source_type):
             return stored
-        return sa.cast(stored, PostgreSQLType("text")).label(column.name)
+        return sa.cast(stored, NamedType("text")).label(column.name)
 
     def binary_literal(self, value: bytes) -> sa.ColumnElement[bytes]:
         r"""`'\x…'::bytea`."""

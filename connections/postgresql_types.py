@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 import polars as pl
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.types import TypeEngine
 
+from connections.named_type import NamedType
 from model.errors import ValueNotExact
 from model.types import (
     BINARY,
@@ -21,9 +22,11 @@ from model.types import (
     FLOAT64,
     TEXT,
     TIME,
+    TIME_TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
     UUID,
+    UUID_TEXT,
     Column,
     ColumnType,
     Kind,
@@ -62,22 +65,9 @@ _INTEGERS = {
     (64, True): "numeric(20,0)",
 }
 
-_TIME = r"^(?:(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{0,5}[1-9])?|24:00:00)$"
-_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_TIME = f"^(?:{TIME_TEXT}|24:00:00)$"
+_UUID = f"^{UUID_TEXT}$"
 _TO_TEXT = "Load a view that casts the column to text."
-
-
-class PostgreSQLType(UserDefinedType[object]):
-    """A PostgreSQL type by the name that `format_type` gives it, so that the catalogue's text can be compared with it."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: object) -> str:
-        """The type's name in DDL."""
-        return self.name
 
 
 def canonical_type(data_type: str) -> ColumnType | None:
@@ -98,7 +88,7 @@ def postgresql_type(column_type: ColumnType) -> TypeEngine[object]:
             name = "real" if column_type == FLOAT32 else "double precision"
         case _:
             name = _NAMES[column_type.kind]
-    return PostgreSQLType(name)
+    return NamedType(name)
 
 
 def travels_as_text(data_type: str) -> bool:

@@ -213,6 +213,10 @@ class Target(ABC):
         del error
         return False
 
+    def error_code(self, error: BaseException) -> str:
+        """The server's code of what a statement raised, for a log that may not show the message; '' where there is none."""
+        return getattr(getattr(error, "orig", None) or error, "sqlstate", None) or ""
+
     def start_up_warnings(self) -> list[str]:
         """What a run should say of this target before it begins, each with the reason."""
         return []

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import polars as pl
 
 from connections.bulk_copy import BulkCopy
+from connections.mssql_catalogue import in_full
 from model.errors import PipelineError, TerminalError
 from model.names import TableName
 from model.types import Column, Kind
@@ -48,7 +49,7 @@ def load_arrow(copy: BulkCopy, name: TableName, columns: Sequence[Column], frame
 
     stored = [pl.col(column.name).cast(_STORED.get(column.type.dtype, column.type.dtype)) for column in columns]
     schema = pl.DataFrame(schema={c.name: c.type.dtype for c in columns}).select(stored).to_arrow(compat_level=_OLDEST).schema
-    table = ".".join("[" + part.replace("]", "]]") + "]" for part in (name.database, name.schema, name.table))
+    table = in_full(name)
     stopped = _Stop()
     connection = connect(copy.login, name.database)
     try:

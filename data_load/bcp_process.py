@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from connections.mssql_catalogue import in_full
 from connections.mssql_login import Login
 from data_load.bcp_csv import Terminators
 from model.errors import LoadVerificationError, TerminalError, TransientError
@@ -82,13 +83,12 @@ def arguments(order: Order) -> list[str]:
         name = f"{order.name.database}.{order.name.schema}.{order.name.table}"
         who = ["-U", order.login.user, "-P", "-"] if order.login.user else []
         return [*start, name, "in", str(order.file), "-S", "udm", *who, "-c", *terminators, *strict]
-    name = ".".join("[" + part.replace("]", "]]") + "]" for part in (order.name.database, order.name.schema, order.name.table))
     encrypt = {"yes": "-Ym", "no": "-Yo", "strict": "-Ys"}[order.login.encrypt]
     trust = ["-u"] if order.login.trust_server_certificate else []
     who = ["-U", order.login.user] if order.login.user else ["-T"]
     timeout = ["-l", str(order.login.login_timeout)]
     server = ["-S", f"tcp:{order.login.server}", *who, encrypt, *trust, *timeout]
-    return [*start, name, "in", str(order.file), *server, "-w", "-k", "-q", *terminators, *strict]
+    return [*start, in_full(order.name), "in", str(order.file), *server, "-w", "-k", "-q", *terminators, *strict]
 
 
 def environment(order: Order) -> dict[str, str]:

@@ -38,7 +38,7 @@ def write_marker(
     """Record, in the transaction that changes a database, that it holds this batch of this table, or this chunk of it."""
     marker = marker_table(target, database)
     if keys.number > 1:
-        one = _of(marker, tables, promotion.batch)
+        one = rows_of(marker, tables, promotion.batch)
         connection.execute(sa.update(marker).values(ChunksDone=keys.number).where(*one))
         return
     connection.execute(
@@ -66,7 +66,7 @@ def is_chunk_in(
 ) -> bool:
     """Whether a database holds a chunk: the answer where a COMMIT's own was lost."""
     marker = marker_table(target, database)
-    query = sa.select(marker.c.Chunks, marker.c.ChunksDone).where(*_of(marker, tables, promotion.batch))
+    query = sa.select(marker.c.Chunks, marker.c.ChunksDone).where(*rows_of(marker, tables, promotion.batch))
     with session.begin() as connection:
         found = connection.execute(query).all()
     return any(_progress(row).done >= keys.number for row in found)
@@ -75,7 +75,7 @@ def is_chunk_in(
 def last_instant(target: Target, connection: sa.Connection, tables: WarehouseTable) -> datetime | None:
     """The instant of the table's latest promotion, or None before the first."""
     marker = marker_table(target, target.databases.stage)
-    query = sa.select(sa.func.max(marker.c.Instant)).where(*_of(marker, tables))
+    query = sa.select(sa.func.max(marker.c.Instant)).where(*rows_of(marker, tables))
     instant: datetime | None = connection.execute(query).scalar_one()
     return instant
 
@@ -83,8 +83,8 @@ def last_instant(target: Target, connection: sa.Connection, tables: WarehouseTab
 def unpromoted(target: Target, tables: WarehouseTable) -> list[Pending]:
     """The batches that Stage holds, or has begun to, and Bronze does not hold whole, in the order of their instants."""
     stage, bronze = (marker_table(target, database) for database in (target.databases.stage, target.databases.bronze))
-    query = sa.select(stage).where(*_of(stage, tables)).order_by(stage.c.Instant)
-    query_done = sa.select(bronze.c.BatchId, bronze.c.Chunks, bronze.c.ChunksDone).where(*_of(bronze, tables))
+    query = sa.select(stage).where(*rows_of(stage, tables)).order_by(stage.c.Instant)
+    query_done = sa.select(bronze.c.BatchId, bronze.c.Chunks, bronze.c.ChunksDone).where(*rows_of(bronze, tables))
     with target.engine.connect() as connection:
         begun = {row.BatchId: _progress(row) for row in connection.execute(query_done)}
         rows = connection.execute(query).all()
@@ -95,7 +95,7 @@ def unpromoted(target: Target, tables: WarehouseTable) -> list[Pending]:
 def half_staged(target: Target, tables: WarehouseTable, batches: Iterable[int]) -> set[int]:
     """Those of these batches of which Stage holds a part only; the rest of them is nowhere but in their staging tables."""
     marker = marker_table(target, target.databases.stage)
-    query = sa.select(marker.c.BatchId, marker.c.Chunks, marker.c.ChunksDone).where(*_of(marker, tables))
+    query = sa.select(marker.c.BatchId, marker.c.Chunks, marker.c.ChunksDone).where(*rows_of(marker, tables))
     wanted = set(batches)
     with target.engine.connect() as connection:
         return {row.BatchId for row in connection.execute(query) if row.BatchId in wanted and not _progress(row).is_complete}
@@ -121,6 +121,7 @@ def _progress(row: Any) -> Progress:
     return Progress(done=1) if row.Chunks is None else Progress(chunks=row.Chunks, done=row.ChunksDone)
 
 
-def _of(marker: sa.Table, tables: WarehouseTable, batch: int | None = None) -> list[sa.ColumnElement[bool]]:
-    conditions = [marker.c.SourceName == tables.source, marker.c.TableName == tables.table]
-    return conditions if batch is None else [*conditions, marker.c.BatchId == batch]
+def rows_of(own: sa.Table, tables: WarehouseTable, batch: int | None = None) -> list[sa.ColumnElement[bool]]:
+    """The conditions for a table's rows, or those of one batch, in one of the pipeline's own tables."""
+    conditions = [own.c.SourceName == tables.source, own.c.TableName == tables.table]
+    return conditions if batch is None else [*conditions, own.c.BatchId == batch]

@@ -94,6 +94,10 @@ _DTYPES: dict[Kind, pl.DataType] = {
     Kind.UUID: pl.String(),
 }
 
+# The canonical text that TIME (below 24:00:00) and UUID travel as, as regular expressions without anchors.
+TIME_TEXT = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{0,5}[1-9])?"
+UUID_TEXT = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
 BOOLEAN = ColumnType(kind=Kind.BOOLEAN)
 TEXT = ColumnType(kind=Kind.TEXT)
 BINARY = ColumnType(kind=Kind.BINARY)

@@ -25,12 +25,13 @@ from observability.event_tracker import PipelineEventTracker, describe
 from observability.log_handler import configure_logging
 from orchestration.arguments import Arguments
 from orchestration.batch import begin_batch, end_batch, logging_to_ops
+from orchestration.cancellation import Cancellation
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.freshness import read_freshness
 from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
 from orchestration.retry import Retry
-from orchestration.run_context import Cancellation, Options, RunContext
+from orchestration.run_context import Options, RunContext
 from orchestration.table_config import TableConfig, TableConfigLoader, select_tables
 
 LOG = logging.getLogger("udm.run")

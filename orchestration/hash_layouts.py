@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from connections.target import Target
+from data_load.markers import rows_of
 from model.errors import SchemaEvolutionError
 from model.ops import HASH_LAYOUT, LAYOUT_SEQUENCE
 from model.row_hash import HashLayout
@@ -28,10 +29,8 @@ def find_layout(target: Target, tables: WarehouseTable, layout: HashLayout) -> L
     Raises:
         SchemaEvolutionError: the key is made of other columns, or of other types, than the stored hashes.
     """
-    stored = target.own(HASH_LAYOUT).c
-    query = sa.select(stored.LayoutId, stored.Definition).where(
-        stored.SourceName == tables.source, stored.TableName == tables.table
-    )
+    stored = target.own(HASH_LAYOUT)
+    query = sa.select(stored.c.LayoutId, stored.c.Definition).where(*rows_of(stored, tables))
     with target.engine.connect() as connection:
         known = {row.LayoutId: HashLayout.from_json(row.Definition) for row in connection.execute(query)}
     for other in known.values():

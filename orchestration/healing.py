@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from cdc.engine import run_cdc
 from connections.target import Session, Target
 from data_load.index_management import create_one_active_index
-from data_load.markers import Pending, is_complete, last_instant, marker_table, unpromoted
-from data_load.schema_utils import drop_table, typed
+from data_load.markers import Pending, is_complete, last_instant, marker_table, rows_of, unpromoted
+from data_load.schema_utils import typed
 from model import ops
 from model.chunks import planned
 from model.errors import IntegrityError
@@ -20,6 +20,7 @@ from model.warehouse import Promotion, WarehouseTable
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from scd2.engine import run_scd2
+from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.healing")
 _TICK = timedelta(microseconds=1)
@@ -44,8 +45,7 @@ def heal(run: RunContext, session: Session, config: TableConfig) -> list[Promoti
     _publish_promoted(target, tables)
     for pending in missing:
         if not pending.stage.is_complete:
-            with target.engine.begin() as connection:
-                drop_table(target, connection, config.warehouse_table(target, pending.promotion.batch).staging)
+            drop_staging(target, config.warehouse_table(target, pending.promotion.batch).staging)
     return [pending.promotion for pending in missing]
 
 
@@ -87,8 +87,8 @@ def _shared_columns(target: Target, tables: WarehouseTable) -> tuple[str, ...]:
 
 def next_instant(target: Target, tables: WarehouseTable) -> datetime:
     """The target's time, or just after the table's last instant where the clock has stepped back. Naive UTC, microseconds."""
-    published = target.own(ops.TABLE_PUBLISHED).c
-    latest = sa.select(sa.func.max(published.Instant)).where(*_of(published, tables))
+    published = target.own(ops.TABLE_PUBLISHED)
+    latest = sa.select(sa.func.max(published.c.Instant)).where(*rows_of(published, tables))
     with target.engine.connect() as connection:
         now = target.now(connection)
         promoted = last_instant(target, connection, tables)
@@ -112,20 +112,20 @@ def publish(target: Target, tables: WarehouseTable, batch: int, instant: datetim
 
 def is_published(target: Target, tables: WarehouseTable, batch: int) -> bool:
     """Whether a batch of the table has been announced."""
-    published = target.own(ops.TABLE_PUBLISHED).c
-    query = sa.select(published.BatchId).where(*_of(published, tables), published.BatchId == batch)
+    published = target.own(ops.TABLE_PUBLISHED)
+    query = sa.select(published.c.BatchId).where(*rows_of(published, tables, batch))
     with target.engine.connect() as connection:
         return bool(connection.execute(query).all())
 
 
 def _publish_promoted(target: Target, tables: WarehouseTable) -> None:
     marker = marker_table(target, target.databases.bronze)
-    published = target.own(ops.TABLE_PUBLISHED).c
+    published = target.own(ops.TABLE_PUBLISHED)
     with target.engine.connect() as connection:
-        done = set(connection.execute(sa.select(published.BatchId).where(*_of(published, tables))).scalars())
+        done = set(connection.execute(sa.select(published.c.BatchId).where(*rows_of(published, tables))).scalars())
         rows = connection.execute(
             sa.select(marker.c.BatchId, marker.c.Instant)
-            .where(*_of(marker.c, tables), is_complete(marker))
+            .where(*rows_of(marker, tables), is_complete(marker))
             .order_by(marker.c.Instant)
         ).all()
     unpublished = [(batch, instant) for batch, instant in rows if batch not in done]
@@ -135,7 +135,3 @@ def _publish_promoted(target: Target, tables: WarehouseTable) -> None:
             create_one_active_index(target, connection, tables.bronze)
     for batch, instant in unpublished:
         publish(target, tables, batch, instant)
-
-
-def _of(columns: sa.ColumnCollection[str, sa.Column[object]], tables: WarehouseTable) -> tuple[sa.ColumnElement[bool], ...]:
-    return columns["SourceName"] == tables.source, columns["TableName"] == tables.table

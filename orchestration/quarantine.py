@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from config import Settings
 from connections.target import Target
+from data_load.markers import rows_of
 from extract.spool import Spool
 from model.ops import QUARANTINE
 from model.system_columns import KEY_HASH
@@ -54,9 +55,8 @@ def digest(key_hash: bytes, settings: Settings) -> str:
 def forget_quarantine(target: Target, tables: WarehouseTable, batch: int) -> None:
     """Remove what an earlier attempt of this batch wrote: the table is extracted anew, and its rows are counted once."""
     written = target.own(QUARANTINE)
-    ours = (written.c.BatchId == batch, written.c.SourceName == tables.source, written.c.TableName == tables.table)
     with target.engine.begin() as connection:
-        connection.execute(sa.delete(written).where(*ours))
+        connection.execute(sa.delete(written).where(*rows_of(written, tables, batch)))
 
 
 def record_quarantine(

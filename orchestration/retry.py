@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -27,8 +26,6 @@ LOG = logging.getLogger("udm.retry")
 T = TypeVar("T")
 LONGEST_WAIT_SECONDS = 60.0
 _FROM_SOURCE = (SourceUnavailable, IncompleteExtract)
-_STATE = re.compile(r"[0-9A-Z]{5}")
-_NUMBER = re.compile(r"\((-?\d{1,6})\) \(SQL\w+\)")  # the server's number, as ODBC drivers write it behind their message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,8 @@ class Retry:
             except Exception as error:
                 if not self._passes_in_session(error) or not is_in():
                     raise
-                LOG.warning("%s%s: %s lost its COMMIT's answer; its marker says that it is in", _about(), what, _named(error))
+                lost = self._named(error)
+                LOG.warning("%s%s: %s lost its COMMIT's answer; its marker says that it is in", _about(), what, lost)
 
         self._try(what, attempt, self._passes_in_session)
 
@@ -96,10 +94,14 @@ class Retry:
                 wait = self._wait_after(number)
                 LOG.warning(
                     "%s%s failed (%s): attempt %d of %d; the next one in %.1f s",
-                    _about(), what, _named(error), number, self.attempts, wait,
+                    _about(), what, self._named(error), number, self.attempts, wait,
                 )  # fmt: skip
             self.cancellation.wait(wait)
         raise AssertionError  # `count` does not end
+
+    def _named(self, error: BaseException) -> str:
+        """An error's class and the server's code for it; its message might quote a value."""
+        return f"{type(error).__name__} {self.target.error_code(error)}".rstrip()
 
     def _wait_after(self, number: int) -> float:
         # The chance keeps runs that failed together from coming back together.
@@ -109,20 +111,3 @@ class Retry:
 
 def _about() -> str:
     return f"{current_table()}: " if current_context().table else ""
-
-
-def _named(error: BaseException) -> str:
-    """An error's class and the server's code for it; its message might quote a value."""
-    code = server_code(error)
-    return f"{type(error).__name__} {code}" if code else type(error).__name__
-
-
-def server_code(error: BaseException) -> str:
-    """The SQLSTATE, and the server's own number where the driver tells it; '' where there is neither."""
-    driver: BaseException = getattr(error, "orig", None) or error
-    state = getattr(driver, "sqlstate", None)
-    first, *rest = driver.args or ("",)
-    if state is None and rest and isinstance(first, str) and _STATE.fullmatch(first):
-        state = first
-    numbers = _NUMBER.findall(str(rest[0])) if rest else []
-    return " ".join(str(part) for part in (state, *dict.fromkeys(numbers)) if part)

@@ -12,8 +12,6 @@ from orchestration.cancellation import Cancellation
 from orchestration.results import Reporter
 from orchestration.retry import Retry
 
-__all__ = ["Cancellation", "Options", "RunContext"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:

@@ -19,7 +19,6 @@ from cdc.duplicates import POSITION
 from cdc.engine import delete_rows, run_cdc
 from connections.target import Session
 from data_load.bcp_loader import STAGING_COLUMNS, load_staging
-from data_load.schema_utils import drop_table
 from extract.spool import Spool
 from model.chunks import planned
 from model.ops import EventType, Status
@@ -38,7 +37,7 @@ from orchestration.table_lock import hold_table
 from scd2.engine import run_scd2
 from schema.column_sync import sync_columns
 from schema.evolution import apply_evolution
-from schema.staging_cleanup import drop_dead_staging
+from schema.staging_cleanup import drop_dead_staging, drop_staging
 
 LOG = logging.getLogger("udm.small_tables")
 _INTERRUPT_AGAIN_SECONDS = 1.0
@@ -124,8 +123,7 @@ def _load(run: RunContext, session: Session, config: TableConfig, earlier: list[
 def _is_done(run: RunContext, config: TableConfig) -> bool:
     """Whether an earlier attempt of this run was published, by itself or just now by healing; nothing else of it is left."""
     tables = config.warehouse_table(run.target, run.batch)
-    with run.target.engine.begin() as connection:
-        drop_table(run.target, connection, tables.staging)
+    drop_staging(run.target, tables.staging)
     if is_published(run.target, tables, run.batch):
         return True
     forget_quarantine(run.target, tables, run.batch)
@@ -176,8 +174,8 @@ def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, c
             promote(target, session, tables, promotion, progress=progress, again=run.retry.transaction)
             event.RowsInserted, event.RowsUpdated = promotion.inserted, promotion.updated
             event.RowsDeleted = promotion.deleted
-    with _step(run, EventType.CLEANUP), target.engine.begin() as connection:
-        drop_table(target, connection, tables.staging)
+    with _step(run, EventType.CLEANUP):
+        drop_staging(target, tables.staging)
 
 
 @contextmanager

@@ -24,11 +24,14 @@ def drop_dead_staging(target: Target, tables: WarehouseTable) -> list[str]:
     needed = half_staged(target, tables, dead.values()) if dead else set()
     dropped = [name for name, batch in dead.items() if batch not in needed]
     for name in dropped:
-        with target.engine.begin() as connection:
-            drop_table(
-                target, connection, TableName(database=tables.staging.database, schema=tables.staging.schema, table=name)
-            )
+        drop_staging(target, TableName(database=tables.staging.database, schema=tables.staging.schema, table=name))
     return dropped
+
+
+def drop_staging(target: Target, staging: TableName) -> None:
+    """Drop a staging table of which nothing is needed any more."""
+    with target.engine.begin() as connection:
+        drop_table(target, connection, staging)
 
 
 def _is_of(owner: tuple[str, int], table: str, batch: int) -> bool:

@@ -22,9 +22,10 @@ from model.names import TableName
 from model.ops import BATCH_SEQUENCE
 from model.types import ColumnType
 from observability.event_tracker import PipelineEventTracker
+from orchestration.cancellation import Cancellation
 from orchestration.reporting import QuietReporter
 from orchestration.results import Reporter, TableResult
-from orchestration.run_context import Cancellation, Options, RunContext
+from orchestration.run_context import Options, RunContext
 from orchestration.small_tables import run_small_tables
 from orchestration.table_config import TableConfig
 from sources.registry import Source, SourceRegistry

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from connections.mssql_types import MSSQLType, catalogue_type, code_units, key_type, mssql_type
+from connections.mssql_types import catalogue_type, code_units, key_type, mssql_type
 from connections.mssql_values import checked
+from connections.named_type import NamedType
 from model import types as t
 from model.errors import ValueNotExact
 from model.names import TableName
@@ -59,7 +60,7 @@ STORED: list[tuple[ColumnType, str, tuple[str, int | None, int | None, int | Non
 @pytest.mark.parametrize(("canonical", "name", "catalogue"), STORED, ids=str)
 def test_a_type_and_its_spelling_in_the_catalogue_are_one(canonical: ColumnType, name: str, catalogue: Any) -> None:
     stored = mssql_type(canonical)
-    assert isinstance(stored, MSSQLType)
+    assert isinstance(stored, NamedType)
     held, spelled = catalogue_type(*catalogue)
     assert (stored.name, spelled) == (name, name)
     assert held.kind is canonical.kind or canonical.unsigned
@@ -81,7 +82,7 @@ def test_a_type_and_its_spelling_in_the_catalogue_are_one(canonical: ColumnType,
 def test_a_key_is_never_max(declared: ColumnType, stored: str, units: int | None) -> None:
     """Never again: NVARCHAR(MAX) keys that cannot be indexed."""
     kind = mssql_type(key_type(declared))
-    assert isinstance(kind, MSSQLType)
+    assert isinstance(kind, NamedType)
     assert (kind.name, code_units(key_type(declared))) == (stored, units)
     assert key_type(declared).dtype == declared.dtype
 

@@ -1,7 +1,7 @@
 """COPY, PostgreSQL's bulk protocol: frames to a table as CSV, hashes and rows from a query as frames.
 
-CSV written by polars loads in 1.5 times the time of a ready-made binary COPY, and nothing here can make one from Arrow as fast
-as the difference. Source: https://www.postgresql.org/docs/14/sql-copy.html
+CSV written by polars loads in 1.5 times the time of a ready-made binary COPY, which would have to be made from Arrow first.
+Source: https://www.postgresql.org/docs/14/sql-copy.html
 """
 
 from __future__ import annotations

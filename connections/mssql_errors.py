@@ -27,7 +27,7 @@ TRANSIENT_NUMBERS = frozenset(
 )  # fmt: skip
 # https://learn.microsoft.com/sql/odbc/reference/appendixes/appendix-a-odbc-error-codes
 TRANSIENT_STATES = frozenset({"08S01", "08001", "08007", "HYT00", "HYT01", "40001"})
-_NUMBER = re.compile(r"\((-?\d+)\)")
+_NUMBER = re.compile(r"\((-?\d+)\)(?=$|;| \(SQL)")  # at the end of a message: within it, brackets may hold a value
 
 
 def driver_error(error: BaseException) -> BaseException:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from connections.mssql_errors import is_transient, why_no_login
+from connections.mssql_errors import code_of, is_transient, numbers_of, why_no_login
 from connections.mssql_login import DRIVER, Login, driver_of, login_of, mssql_python_string, odbc_string
 from model.errors import ConfigurationError, TargetUnavailable, TransientError
 
@@ -184,3 +184,15 @@ def test_what_may_pass_by_itself(state: str, number: int, expected: bool) -> Non
 def test_another_drivers_error_and_our_own_are_not_sql_servers() -> None:
     assert not is_transient(ValueError("(1205)"))
     assert not is_transient(ConnectionResetError("08S01", "(1205)"))
+
+
+def test_a_value_that_a_message_quotes_is_no_error_number() -> None:
+    error = pyodbc.IntegrityError(
+        "23000",
+        "[23000] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]Cannot insert duplicate key row. The duplicate key is "
+        "(1205). (2601) (SQLExecDirectW); [23000] [Microsoft][ODBC Driver 18 for SQL Server][SQL Server]The statement has been "
+        "terminated. (3621)",
+    )
+    assert numbers_of(error) == {2601, 3621}
+    assert code_of(error) == "23000 2601 3621"
+    assert not is_transient(error)

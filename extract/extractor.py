@@ -21,12 +21,19 @@ from sources.registry import Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTable:
-    """Where a table lies at its source; what is None is left to the login's default."""
+    """Where a table lies at its source, and how its owners want it read; what is None is left to the login's default.
+
+    `index_hint` names an index that a read should use (Oracle), `date_column` the column by which it is then read day by day;
+    `partition_on` the column whose ranges are read side by side. None of them changes which rows come.
+    """
 
     source: str
     table: str
     schema: str | None = None
     database: str | None = None
+    index_hint: str | None = None
+    date_column: str | None = None
+    partition_on: str | None = None
 
     def __str__(self) -> str:
         return f"{self.source}.{self.table}"

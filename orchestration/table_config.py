@@ -46,8 +46,16 @@ class TableConfig:
 
     @property
     def source_table(self) -> SourceTable:
-        """Where the table lies at its source."""
-        return SourceTable(source=self.source, table=self.table, schema=self.source_schema, database=self.source_database)
+        """Where the table lies at its source, and how it is to be read there."""
+        return SourceTable(
+            source=self.source,
+            table=self.table,
+            schema=self.source_schema,
+            database=self.source_database,
+            index_hint=self.index_hint,
+            date_column=self.aggregate_column,
+            partition_on=self.partition_on,
+        )
 
     def warehouse_table(
         self,

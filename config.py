@@ -40,7 +40,7 @@ class Settings:
     bronze_db: str = "UDM_Bronze"
     general_db: str = "General"
     workers: int = 2
-    batch_rows: int = 250_000
+    batch_rows: int = 122_880
     spool_bytes: int = 256 * _MIB
     spool_folder: Path | None = None
     duckdb_memory: str = "1GB"
@@ -91,7 +91,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         bronze_db=_name(env, "BRONZE_DB", "UDM_Bronze"),
         general_db=_name(env, "GENERAL_DB", "General"),
         workers=_whole(env, "WORKERS", 2),
-        batch_rows=_whole(env, "BATCH_ROWS", 250_000),
+        batch_rows=_whole(env, "BATCH_ROWS", 122_880),
         spool_bytes=_whole(env, "SPOOL_MB", 256, least=0) * _MIB,
         spool_folder=Path(env["SPOOL_DIR"]) if env.get("SPOOL_DIR") else None,
         duckdb_memory=_size(env, "DUCKDB_MEMORY_LIMIT", "1GB"),

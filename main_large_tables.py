@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from orchestration.process import leave, tune
+from orchestration.process import leave, ready, tune
 
 if __name__ == "__main__":
     tune()
@@ -12,5 +12,6 @@ if __name__ == "__main__":
     from orchestration.command import run_command
     from orchestration.large_tables import run_large_tables
 
+    ready()
     arguments = parse_arguments("main_large_tables.py", "Load large tables day by day.", sys.argv[1:])
     leave(run_command(arguments, large=True, load=run_large_tables))

@@ -1,4 +1,4 @@
-"""What is current in Stage, as the comparison looks it up: hashes in the order of the keys. Pure polars."""
+"""What is current in Stage, as the comparison looks it up: hashes in the order they were read in, and an index. Pure polars."""
 
 from __future__ import annotations
 
@@ -8,30 +8,77 @@ from dataclasses import dataclass
 import polars as pl
 
 from model.errors import IntegrityError
-from model.row_hash import as_integer, as_prefix
+from model.row_hash import as_integer
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
 
-PREFIX = "prefix"
 _NO_HASHES = pl.Series(dtype=pl.UInt128)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Current:
-    """The hashes of a table's current rows in the order of their key hashes.
+    """The hashes of a table's current rows, and `search`, the index by which a key's row is found.
 
-    `search` is what keys are looked up in: the first 8 bytes of the keys where these are distinct, else the keys themselves.
-    `layout_ids` is one id for all rows, or one a row.
+    `marks` are key and row hash in one (`mark_of`), for what nearly every row is asked is whether both are equal. `layout_ids` is
+    one id for all rows, or one a row. `search` holds a number for each row, ascending: a part of its key hash in the high bits,
+    its position in the low ones, of which there are as many as `size` needs.
     """
 
     keys: pl.Series
-    rows: pl.Series
-    search: pl.Series
+    marks: pl.Series
     layout_ids: pl.Series
+    search: pl.Series
+    size: int
 
     @property
     def layouts_in_use(self) -> list[int]:
         """The ids of the layouts that current rows were hashed under."""
         return self.layout_ids.unique().sort().to_list()
+
+    def near(self, parts: pl.Series) -> pl.Series:
+        """Positions of rows, given `parts_of` keys: each the key's own, if there is one, but where keys share a part."""
+        at = self.search.search_sorted(parts - parts % self.size).clip(upper_bound=len(self.search) - 1)
+        return (self.search.gather(at) % self.size).cast(pl.UInt32)
+
+    def find(self, keys: pl.Series) -> pl.Series:
+        """Positions of the rows with exactly these keys, NULL where there is none."""
+        parts = parts_of(keys)
+        needles = parts - parts % self.size
+        left = pl.DataFrame({"nth": pl.int_range(len(keys), dtype=pl.UInt32, eager=True), "key": keys, "needle": needles})
+        left = left.with_columns(self.search.search_sorted(needles).alias("at"))
+        found = pl.repeat(None, len(keys), dtype=pl.UInt32, eager=True)
+        while (left := left.filter(pl.col("at") < len(self.search))).height:
+            there = self.search.gather(left.get_column("at"))
+            position = (there % self.size).cast(pl.UInt32)
+            left = left.with_columns(same=self.keys.gather(position) == left.get_column("key"), position=position)
+            left = left.filter(there - there % self.size == left.get_column("needle"))
+            hits = left.filter("same")
+            found = found.scatter(hits.get_column("nth"), hits.get_column("position"))
+            left = left.filter(~pl.col("same")).with_columns(pl.col("at") + 1)
+        return found
+
+
+def mark_of(keys: pl.Series, rows: pl.Series) -> pl.Series:
+    """Key and row hash of each row in one number, modulo 2^128: two rows share it as rarely as two values share a hash.
+
+    The key counts twice, for a row may hold the very values of a key, its own or another's: rows (1, 1) and (2, 2) would all have
+    a difference of zero, rows (1, 2) and (2, 1) the same sum.
+    """
+    return keys + keys + rows
+
+
+def parts_of(keys: pl.Series) -> pl.Series:
+    """The part of key hashes that is searched by: their last 8 bytes."""
+    return keys.cast(pl.UInt64, wrap_numerical=True)
+
+
+def sorted_with_positions(parts: pl.Series, size: int) -> pl.Series:
+    """Parts in their order, each row's position in the place of the low bits: values are sorted, not pairs, at half the cost."""
+    return (parts - parts % size + pl.int_range(len(parts), dtype=pl.UInt64, eager=True)).sort()
+
+
+def size_for(rows: int) -> int:
+    """The least power of two that numbers so many rows."""
+    return 1 << max(rows - 1, 0).bit_length()
 
 
 def current_of(frames: Iterable[pl.DataFrame]) -> Current:
@@ -40,44 +87,34 @@ def current_of(frames: Iterable[pl.DataFrame]) -> Current:
     Raises:
         IntegrityError: a key is current twice; comparing could then end in deletes that nobody asked for.
     """
-    columns: tuple[list[pl.Series], ...] = ([], [], [], [])
+    columns: tuple[list[pl.Series], ...] = ([], [], [])
     for frame in (frame for frame in frames if not frame.is_empty()):
-        # Column by column, so that ten million rows are not held more often than needed while they are put in order.
-        hashes = frame.select(
-            as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)), as_prefix(pl.col(KEY_HASH)).alias(PREFIX)
-        )
-        for kept, series in zip(columns, (*hashes.get_columns(), frame.get_column(HASH_LAYOUT)), strict=True):
+        hashes = frame.select(as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)))
+        keys, rows = hashes.get_columns()
+        for kept, series in zip(columns, (keys, mark_of(keys, rows), frame.get_column(HASH_LAYOUT)), strict=True):
             kept.append(series)
     if not columns[0]:
-        return Current(keys=_NO_HASHES, rows=_NO_HASHES, search=_NO_HASHES, layout_ids=pl.Series(dtype=pl.Int64))
-    order = _gathered(columns[2], None).arg_sort()
-    keys = _gathered(columns[0], order)
-    rows = _gathered(columns[1], order)
-    search = _gathered(columns[2], order)
-    identities = {identity for ids in columns[3] for identity in ids.unique()}
-    same_layout = len(identities) == 1
-    layout_ids = pl.Series(list(identities), dtype=pl.Int64) if same_layout else _gathered(columns[3], order)
-    if _repeats(search):
-        # Two keys share 8 bytes, once in many millions of tables, or a key is there twice.
-        order = keys.arg_sort()
-        keys, rows = keys.gather(order), rows.gather(order)
-        layout_ids = layout_ids if same_layout else layout_ids.gather(order)
-        search = keys
-        if _repeats(keys):
-            raise IntegrityError(
-                "Stage has two current rows of one key.", remedy="Nothing was compared. Run a reconciliation of this table."
-            )
-    return Current(keys=keys, rows=rows, search=search, layout_ids=layout_ids)
+        empty = pl.Series(dtype=pl.UInt64)
+        return Current(keys=_NO_HASHES, marks=_NO_HASHES, layout_ids=pl.Series(dtype=pl.Int64), search=empty, size=1)
+    identities = {identity for ids in columns[2] for identity in ids.unique()}
+    keys, marks = (pl.concat(column, rechunk=True) for column in columns[:2])
+    layout_ids = pl.concat(columns[2]) if len(identities) > 1 else pl.Series(list(identities), dtype=pl.Int64)
+    size = size_for(len(keys))
+    search = sorted_with_positions(parts_of(keys), size)
+    _check_distinct(keys, search, size)
+    return Current(keys=keys, marks=marks, layout_ids=layout_ids, search=search, size=size)
 
 
-def _gathered(parts: list[pl.Series], order: pl.Series | None) -> pl.Series:
-    """The parts as one series, in another order; the parts are given up."""
-    whole = pl.concat(parts)
-    if order is None:
-        return whole
-    parts.clear()
-    return whole.gather(order)
-
-
-def _repeats(series: pl.Series) -> bool:
-    return bool((series.slice(1) == series.head(max(len(series) - 1, 0))).any())
+def _check_distinct(keys: pl.Series, search: pl.Series, size: int) -> None:
+    parts = search - search % size
+    follows = parts.slice(1) == parts.head(len(parts) - 1)
+    if not follows.any():
+        return
+    # Keys that share the part which is searched by, a few in ten million, or a key that is there twice.
+    no = pl.Series([False])
+    several = pl.concat([follows, no]) | pl.concat([no, follows])
+    positions = search.filter(several) % size
+    if keys.gather(positions).n_unique() < len(positions):
+        raise IntegrityError(
+            "Stage has two current rows of one key.", remedy="Nothing was compared. Run a reconciliation of this table."
+        )

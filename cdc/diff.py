@@ -1,19 +1,20 @@
 """The comparison, as pure polars: hashes of the current rows against the frames of an extract, one frame after another.
 
-Nothing of an unchanged row is kept: a frame is looked up in the sorted current hashes (a binary search with sorted
-needles), its unchanged rows are only remembered as seen, and the rest, the candidates, go on. Memory is 36 bytes a
+Nothing of an unchanged row is kept: a frame is looked up in the index of the current hashes (a binary search with sorted
+needles), its unchanged rows are only remembered as seen, and the rest, the candidates, go on. Memory is 40 bytes a
 current row plus the candidates' hashes, however wide the table is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from cdc.current import PREFIX, Current
+from cdc.current import Current, mark_of, parts_of, size_for, sorted_with_positions
 from cdc.duplicates import INDEX, POSITION, resolve
-from model.row_hash import HashLayout, as_integer, as_prefix, hash_expressions
+from model.row_hash import HashLayout, as_integer, hash_expressions, integer_hashes
 from model.system_columns import CDC_OPERATION, HASH_LAYOUT, KEY_HASH, ROW_HASH
 
 INSERT, UPDATE, DELETE = "I", "U", "D"
@@ -21,35 +22,126 @@ INSERT, UPDATE, DELETE = "I", "U", "D"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashedFrame:
-    """An extracted frame with its hashes under the new layout, and what the comparison needs of it.
+    """A conformed frame, its key and row hashes as integers, and which of its rows have a NULL in the key.
 
-    `keys` are the key hashes as integers, `prefixes` their first 8 bytes; `rows` the row hashes as integers by layout id, NULL
-    where the row holds a value that the layout does not cover, for such a row cannot be equal under it; `null_key` flags a NULL
-    in a key column.
+    `frame` holds the hashes as bytes too where all of its rows are expected to be candidates.
     """
 
     frame: pl.DataFrame
-    keys: pl.Series
-    prefixes: pl.Series
-    rows: dict[int, pl.Series]
+    hashes: pl.DataFrame
     null_key: pl.Series
 
 
-def hash_frame(frame: pl.DataFrame, layout_id: int, layout: HashLayout, older: dict[int, HashLayout]) -> HashedFrame:
-    """Hash a conformed frame under its own layout and under each `older` one that current rows still carry."""
-    hashed = frame.with_columns(hash_expressions(layout))
-    integers = hashed.select(
-        as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)), as_prefix(pl.col(KEY_HASH)).alias(PREFIX)
-    )
-    rows = {layout_id: integers.get_column(ROW_HASH)}
-    for identity, other in older.items():
-        added = [pl.col(name).is_null() for name in layout.value_names if name not in set(other.value_names)]
-        row_hash = as_integer(hash_expressions(other)[1])
-        covered = pl.when(pl.all_horizontal(added)).then(row_hash) if added else row_hash
-        rows[identity] = frame.select(covered.alias(ROW_HASH)).to_series()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """What frames are compared with: the current rows, and the layouts that they and the frames are hashed under."""
+
+    current: Current
+    layout_id: int
+    layout: HashLayout
+    older: Mapping[int, HashLayout]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedFrame:
+    """A frame of an extract, compared. Positions count from the frame's first row.
+
+    `candidates` are the rows that are new or differ, with hashes (16 bytes), layout, operation and position; `hashes` holds their
+    hashes as integers, the position of the current row of their key (`index`, NULL for a new key) and their own. `unchanged` are
+    positions of current rows.
+    """
+
+    height: int
+    candidates: pl.DataFrame
+    hashes: pl.DataFrame
+    unchanged: pl.Series
+    null_keys: pl.DataFrame
+
+
+def hash_frame(frame: pl.DataFrame, layout: HashLayout, *, first: bool = False) -> HashedFrame:
+    """Hash a conformed frame; `first` says that nothing is current yet, so that all of its rows will be loaded."""
     null_key = frame.select(pl.any_horizontal(pl.col(name).is_null() for name in layout.key_names)).to_series()
-    keys, prefixes = integers.get_column(KEY_HASH), integers.get_column(PREFIX)
-    return HashedFrame(frame=hashed, keys=keys, prefixes=prefixes, rows=rows, null_key=null_key)
+    if first:
+        frame = frame.with_columns(hash_expressions(layout))
+        hashes = frame.select(as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)))
+    else:
+        hashes = frame.select(integer_hashes(layout))
+    return HashedFrame(frame=frame, hashes=hashes, null_key=null_key)
+
+
+def compare_frame(hashed: HashedFrame, against: Against) -> ComparedFrame:
+    """Find the rows of a frame that are no current ones."""
+    current = against.current
+    if len(current.keys):
+        chosen, index, unchanged = _look_up(hashed, against)
+    else:
+        chosen = pl.int_range(hashed.frame.height, dtype=pl.UInt32, eager=True).filter(~hashed.null_key)
+        index, unchanged = pl.repeat(None, len(chosen), dtype=pl.UInt32, eager=True), chosen.clear()
+    whole = len(chosen) == hashed.frame.height
+    position = chosen.cast(pl.Int64).alias(POSITION)
+    return ComparedFrame(
+        height=hashed.frame.height,
+        candidates=_with_bytes(hashed.frame if whole else hashed.frame[chosen], against.layout).with_columns(
+            pl.lit(against.layout_id, dtype=pl.Int64).alias(HASH_LAYOUT),
+            pl.when(pl.lit(index).is_null()).then(pl.lit(INSERT)).otherwise(pl.lit(UPDATE)).alias(CDC_OPERATION),
+            position,
+        ),
+        hashes=(hashed.hashes if whole else hashed.hashes[chosen]).with_columns(index.alias(INDEX), position),
+        unchanged=unchanged,
+        null_keys=_with_bytes(hashed.frame.filter(hashed.null_key), against.layout),
+    )
+
+
+def _with_bytes(frame: pl.DataFrame, layout: HashLayout) -> pl.DataFrame:
+    return frame if KEY_HASH in frame.columns else frame.with_columns(hash_expressions(layout))
+
+
+def _look_up(hashed: HashedFrame, against: Against) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """Positions of the rows that are equal to no current one, ascending; of the current rows of their keys, NULL where there is
+    none; and of the current rows that the others are equal to."""
+    current = against.current
+    keys = hashed.hashes.get_column(KEY_HASH)
+    parts = parts_of(keys)
+    size = size_for(len(parts))
+    # In the order of the keys, so that neighbours in memory are looked up together.
+    order = (sorted_with_positions(parts, size) % size).cast(pl.UInt32)
+    if hashed.null_key.any():
+        order = order.filter(~hashed.null_key.gather(order))
+    near = current.near(parts.gather(order))
+    marks = _marks(hashed, against)
+    same = _equal(current, marks, order, near)
+    # Few are left, and only for them it matters that several keys may share the part which was searched by.
+    left = order.filter(~same).sort()
+    index = current.find(keys.gather(left))
+    late = _equal(current, marks, left, index)
+    return left.filter(~late), index.filter(~late), pl.concat([near.filter(same), index.filter(late)])
+
+
+def _marks(hashed: HashedFrame, against: Against) -> dict[int, pl.Series]:
+    """Each row's mark by layout."""
+    keys, rows = hashed.hashes.get_columns()
+    older = {identity: hashed_as(hashed.frame, against.layout, other) for identity, other in against.older.items()}
+    return {identity: mark_of(keys, values) for identity, values in {against.layout_id: rows, **older}.items()}
+
+
+def _equal(current: Current, marks: Mapping[int, pl.Series], rows: pl.Series, index: pl.Series) -> pl.Series:
+    """Pair by pair of a frame's row and a current one: equal hashes under the layout that the current row was hashed under."""
+    before = current.marks.gather(index)
+    if len(marks) == 1:
+        [mark] = marks.values()
+        return (before == mark.gather(rows)).fill_null(value=False)
+    stored = current.layout_ids.gather(index if len(current.layout_ids) > 1 else index * 0)
+    equal = pl.repeat(value=False, n=len(rows), dtype=pl.Boolean, eager=True)
+    for identity, mark in marks.items():
+        equal |= ((stored == identity) & (before == mark.gather(rows))).fill_null(value=False)
+    return equal
+
+
+def hashed_as(frame: pl.DataFrame, layout: HashLayout, other: HashLayout) -> pl.Series:
+    """Row hashes under another layout; NULL where a row holds a value that it does not cover, for it cannot be equal under it."""
+    added = [pl.col(name).is_null() for name in layout.value_names if name not in set(other.value_names)]
+    row_hash = integer_hashes(other)[1]
+    return frame.select(pl.when(pl.all_horizontal(added)).then(row_hash) if added else row_hash).to_series()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,80 +175,29 @@ class Changes:
 
 @dataclass(slots=True, kw_only=True)
 class Comparison:
-    """Accumulates frames, in one thread: `see` each once, then `finish`."""
+    """Adds up compared frames, in one thread and in the extract's order: `see` each once, then `finish`."""
 
-    current: Current
-    layout_id: int
     extracted: int = 0
     null_keys: int = 0
     _unchanged: list[pl.Series] = field(default_factory=list)
     _candidates: list[pl.DataFrame] = field(default_factory=list)
 
-    def see(self, hashed: HashedFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The frame's candidates (new key or other values, with operation, layout and position), and its NULL-key rows."""
-        start, self.extracted = self.extracted, self.extracted + hashed.frame.height
-        has_null_key = bool(hashed.null_key.any())
-        null_keys = hashed.frame.filter(hashed.null_key) if has_null_key else hashed.frame.clear()
-        self.null_keys += null_keys.height
-        chosen, index = self._differing(hashed, has_null_key=has_null_key)
-        whole = len(chosen) == hashed.frame.height and not len(self.current.keys)
-        candidates = (hashed.frame if whole else hashed.frame[chosen]).with_columns(
-            pl.lit(self.layout_id, dtype=pl.Int64).alias(HASH_LAYOUT),
-            pl.when(pl.lit(index).is_null()).then(pl.lit(INSERT)).otherwise(pl.lit(UPDATE)).alias(CDC_OPERATION),
-            (pl.lit(chosen).cast(pl.Int64) + start).alias(POSITION),
-        )
-        if len(chosen):
-            self._candidates.append(
-                pl.DataFrame(
-                    {
-                        KEY_HASH: hashed.keys.gather(chosen),
-                        ROW_HASH: hashed.rows[self.layout_id].gather(chosen),
-                        INDEX: index,
-                        POSITION: candidates.get_column(POSITION),
-                    }
-                )
-            )
-        return candidates, null_keys
+    def see(self, frame: ComparedFrame) -> pl.DataFrame:
+        """Returns the frame's candidates, with their positions in the whole extract."""
+        moved = pl.col(POSITION) + self.extracted
+        self.extracted += frame.height
+        self.null_keys += frame.null_keys.height
+        self._unchanged.append(frame.unchanged)
+        self._candidates.append(frame.hashes.with_columns(moved))
+        return frame.candidates.with_columns(moved)
 
-    def _differing(self, hashed: HashedFrame, *, has_null_key: bool) -> tuple[pl.Series, pl.Series]:
-        """Positions in the frame of rows that are not equal to a current one, and each one's index in current, if any."""
-        size = len(self.current.keys)
-        if not size:
-            everything = pl.int_range(0, hashed.frame.height, dtype=pl.UInt32, eager=True)
-            chosen = everything.filter(~hashed.null_key) if has_null_key else everything
-            return chosen, pl.repeat(None, len(chosen), dtype=pl.UInt32, eager=True)
-        order = _nearly_sorted(hashed.prefixes)
-        if has_null_key:
-            order = order.filter(~hashed.null_key.gather(order))
-        keys = hashed.keys.gather(order)
-        needles = hashed.prefixes.gather(order) if self.current.search.dtype == pl.UInt64 else keys
-        index = self.current.search.search_sorted(needles).clip(upper_bound=size - 1).cast(pl.UInt32)
-        found = self.current.keys.gather(index) == keys
-        same = found & self._equal(hashed, order, index)
-        self._unchanged.append(index.filter(same))
-        looked_up = pl.DataFrame({"order": order, INDEX: index, "found": found}).filter(~same)
-        looked_up = looked_up.select("order", pl.when("found").then(INDEX).alias(INDEX)).sort("order")
-        return looked_up.get_column("order"), looked_up.get_column(INDEX)
-
-    def _equal(self, hashed: HashedFrame, order: pl.Series, index: pl.Series) -> pl.Series:
-        """Row by row in key order: equal values, each compared under the layout that the current row was hashed under."""
-        before = self.current.rows.gather(index)
-        ids = self.current.layout_ids
-        if len(ids) == 1:
-            return (before == hashed.rows[ids[0]].gather(order)).fill_null(value=False)
-        stored = ids.gather(index)
-        equal = pl.repeat(value=False, n=len(order), dtype=pl.Boolean, eager=True)
-        for identity in self.current.layouts_in_use:
-            equal = equal | ((stored == identity) & (before == hashed.rows[identity].gather(order)).fill_null(value=False))
-        return equal
-
-    def finish(self) -> Changes:
+    def finish(self, current: Current) -> Changes:
         """The changes, when every frame of a complete extract has been seen."""
         unchanged = pl.concat(self._unchanged) if self._unchanged else pl.Series(dtype=pl.UInt32)
         candidates = pl.concat(self._candidates) if self._candidates else _NO_CANDIDATES
-        seen = _flags(len(self.current.keys), unchanged)
+        seen = _flags(len(current.keys), unchanged)
         settled = resolve(candidates, unchanged, seen)
-        missing = ~(seen | _flags(len(self.current.keys), candidates.get_column(INDEX).drop_nulls()))
+        missing = ~(seen | _flags(len(current.keys), candidates.get_column(INDEX).drop_nulls()))
         inserted = settled.clean.get_column(INDEX).null_count()
         return Changes(
             extracted=self.extracted,
@@ -167,18 +208,8 @@ class Comparison:
             quarantined=settled.quarantined + self.null_keys,
             quarantined_positions=settled.quarantined_positions,
             dropped_positions=settled.dropped_positions,
-            deleted_keys=as_bytes(self.current.keys.filter(missing)),
+            deleted_keys=as_bytes(current.keys.filter(missing)),
         )
-
-
-def _nearly_sorted(prefixes: pl.Series) -> pl.Series:
-    """Positions in the order of the prefixes but for their last bits: neighbours in memory are then looked up together.
-
-    The position replaces those bits, so that values are sorted, not pairs: a third of the time.
-    """
-    size = 1 << len(prefixes).bit_length()
-    packed = prefixes - prefixes % size + pl.int_range(0, len(prefixes), dtype=pl.UInt64, eager=True)
-    return (packed.sort() % size).cast(pl.UInt32)
 
 
 def as_bytes(keys: pl.Series) -> pl.Series:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import TypeVar
 
 import polars as pl
@@ -55,6 +56,13 @@ def _drain(ready: queue.Queue[pl.DataFrame | BaseException | None]) -> Iterator[
         if isinstance(item, BaseException):
             raise item
         yield item
+
+
+@contextmanager
+def in_background(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """Start `work` in a thread of its own; what is yielded waits for its result or raises its error. The block ends after it."""
+    with ThreadPoolExecutor(1, thread_name_prefix="background") as pool:
+        yield pool.submit(copy_context().run, work).result
 
 
 def in_order(frames: Iterable[pl.DataFrame], work: Callable[[pl.DataFrame], T], workers: int = _AHEAD) -> Iterator[T]:

@@ -6,16 +6,34 @@ A batch is one run of one command. Instants are naive UTC to the microsecond, co
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mssql
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 SCHEMA = "ops"
 OPS = sa.MetaData(schema=SCHEMA)
 MARKERS = sa.MetaData()
 
-INSTANT = sa.DateTime().with_variant(mssql.DATETIME2(precision=6), "mssql")  # type: ignore[no-untyped-call]
+
+
+class _Instant(TypeDecorator[datetime]):
+    """To the microsecond: SQL Server's DATETIME has 3 milliseconds, so DATETIME2(6) there. Its dialect is imported only then."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> TypeEngine[datetime]:
+        """The type that stores it on a dialect."""
+        if dialect.name != "mssql":
+            return dialect.type_descriptor(sa.DateTime())
+        from sqlalchemy.dialects.mssql import DATETIME2  # noqa: PLC0415
+
+        return dialect.type_descriptor(DATETIME2(precision=6))  # type: ignore[no-untyped-call]
+
+
+INSTANT = _Instant()
 _NAME = sa.Unicode(128)
 _TEXT = sa.UnicodeText()
 

@@ -92,7 +92,15 @@ def layout_of(columns: Iterable[Column], keys: Sequence[str]) -> HashLayout:
 
 def hash_expressions(layout: HashLayout) -> list[pl.Expr]:
     """`_key_hash` and `_row_hash` as 16 bytes each, big-endian, never NULL."""
-    return [_hash(layout.key_names).alias(KEY_HASH), _hash(layout.value_names).alias(ROW_HASH)]
+    return [
+        _encoded(layout.key_names).xxh3_128(return_binary=True, byte_order="big").alias(KEY_HASH),
+        _encoded(layout.value_names).xxh3_128(return_binary=True, byte_order="big").alias(ROW_HASH),
+    ]
+
+
+def integer_hashes(layout: HashLayout) -> list[pl.Expr]:
+    """`_key_hash` and `_row_hash` as UInt128: what `as_integer` makes of the bytes, for a quarter less time."""
+    return [_encoded(layout.key_names).xxh3_128().alias(KEY_HASH), _encoded(layout.value_names).xxh3_128().alias(ROW_HASH)]
 
 
 def check_hashable(table: str, frame_schema: pl.Schema) -> None:
@@ -114,13 +122,7 @@ def as_integer(hashes: pl.Expr) -> pl.Expr:
     return hashes.bin.reinterpret(dtype=pl.UInt128, endianness="big")
 
 
-def as_prefix(hashes: pl.Expr) -> pl.Expr:
-    """The first 8 bytes of hashes as UInt64: the same order, at half the cost, wherever they are distinct."""
-    return hashes.bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="big")
-
-
-def _hash(names: Sequence[str]) -> pl.Expr:
+def _encoded(names: Sequence[str]) -> plh.NonCryptographicHashingNameSpace:
     # A table whose columns are all key still has a row hash: that of a row without columns, one constant.
     columns: list[str | pl.Expr] = list(names) or [pl.lit(value=True)]
-    encoded = plh.hash_rows(columns, version=_ENCODING_VERSION)
-    return encoded.nchash.xxh3_128(return_binary=True, byte_order="big")
+    return plh.hash_rows(columns, version=_ENCODING_VERSION).nchash

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
-from cdc.current import Current
-from cdc.diff import Changes, Comparison, HashedFrame, hash_frame
+from cdc.diff import Against, Changes, ComparedFrame, Comparison, compare_frame, hash_frame
 from cdc.duplicates import POSITION
 from cdc.engine import read_current
 from connections.target import Target
 from extract.extractor import Extractor, SourceDescription, open_extractor
-from extract.hashing import in_order, prefetched
+from extract.hashing import in_background, in_order, prefetched
 from extract.spool import Spool, compacted
 from model.conform import conform
 from model.errors import IntegrityError, ReservedColumnName
-from model.row_hash import HashLayout, layout_of
+from model.row_hash import layout_of
 from model.system_columns import check_not_reserved
 from model.types import Column
 from model.warehouse import WarehouseTable, names_differing_in_case
@@ -53,23 +53,23 @@ def extract_and_compare(run: RunContext, config: TableConfig, spool: Spool) -> E
         tables, plans = _describe(run, config, extractor)
         layouts = _layouts(run, tables)
         instant = next_instant(run.target, tables)
-        with prefetched(extractor.read(config.source_table, tables.columns, run.settings.batch_rows)) as frames:
-            current = read_current(run.target, tables, layouts.id, layouts.known)
-            comparison = Comparison(current=current, layout_id=layouts.id)
-            quarantined = Quarantined(limit=run.settings.quarantine_rows)
-            older = _older(tables, layouts, current)
+        first = plans[0].create
+        comparison, quarantined = Comparison(), Quarantined(limit=run.settings.quarantine_rows)
+        frames = extractor.read(config.source_table, tables.columns, run.settings.batch_rows)
+        with prefetched(frames) as arriving, in_background(partial(_read_against, run, tables, layouts)) as against:
 
-            def hashed(frame: pl.DataFrame) -> HashedFrame:
-                return hash_frame(conform(str(tables), frame, tables.columns), layouts.id, layouts.layout, older)
+            def compared(frame: pl.DataFrame) -> ComparedFrame:
+                hashed = hash_frame(conform(str(tables), frame, tables.columns), layouts.layout, first=first)
+                return compare_frame(hashed, against())
 
-            for frame in in_order(frames, hashed):
+            for frame in in_order(arriving, compared):
                 run.cancellation.check()
-                candidates, null_keys = comparison.see(frame)
-                few = candidates.height * 2 < frame.frame.height
-                spool.append(compacted(candidates) if few else candidates)
-                quarantined.add(NULL_KEY, compacted(null_keys))
-                run.reporter.rows_extracted(str(tables), frame.frame.height)
-    changes = comparison.finish()
+                candidates = comparison.see(frame)
+                spool.append(candidates if candidates.height * 2 > frame.height else compacted(candidates))
+                quarantined.add(NULL_KEY, compacted(frame.null_keys))
+                run.reporter.rows_extracted(str(tables), frame.height)
+            current = against().current
+    changes = comparison.finish(current)
     quarantined.add_conflicts(spool, POSITION, changes.quarantined_positions)
     return Extracted(
         tables=tables,
@@ -125,11 +125,13 @@ def _layouts(run: RunContext, tables: WarehouseTable) -> Layouts:
     return Layouts(id=identity, layout=layouts.layout, known={**known, identity: layouts.layout})
 
 
-def _older(tables: WarehouseTable, layouts: Layouts, current: Current) -> dict[int, HashLayout]:
+def _read_against(run: RunContext, tables: WarehouseTable, layouts: Layouts) -> Against:
+    current = read_current(run.target, tables, layouts.id, layouts.known)
     unknown = [identity for identity in current.layouts_in_use if identity not in layouts.known]
     if unknown:
         raise IntegrityError(
             f"{tables}: Stage holds rows of hash layout {unknown[0]}, which ops.HashLayout does not know.",
             remedy="Restore General from the same moment as Stage.",
         )
-    return {identity: layouts.known[identity] for identity in current.layouts_in_use if identity != layouts.id}
+    older = {identity: layouts.known[identity] for identity in current.layouts_in_use if identity != layouts.id}
+    return Against(current=current, layout_id=layouts.id, layout=layouts.layout, older=older)

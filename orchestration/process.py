@@ -22,7 +22,14 @@ def tune() -> None:
     """
     os.environ.setdefault("_RJEM_MALLOC_CONF", f"thp:always,{_DECAY}" if _has_huge_pages() else _DECAY)
     # Imports make hundreds of thousands of objects and no garbage.
+    gc.disable()
+
+
+def ready() -> None:
+    """Called when all is imported: garbage is looked for from here on, but never again among what was imported."""
+    gc.freeze()
     gc.set_threshold(_GARBAGE_AFTER)
+    gc.enable()
 
 
 def leave(status: int) -> NoReturn:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cdc.current import Current, current_of
-from cdc.diff import Changes, Comparison, hash_frame
+from cdc.diff import Against, Changes, Comparison, compare_frame, hash_frame
 from cdc.duplicates import POSITION
 from model.row_hash import HashLayout, hash_expressions
 from model.system_columns import CDC_OPERATION, KEY_HASH
@@ -41,19 +41,22 @@ def compare(
     current: Current, frames: Sequence[pl.DataFrame], layout: HashLayout, older: Mapping[int, HashLayout] | None = None
 ) -> Compared:
     """Compare an extract with the current hashes; the extract is hashed under `layout`, whose id is NEW."""
-    comparison = Comparison(current=current, layout_id=NEW)
-    seen = [comparison.see(hash_frame(frame, NEW, layout, dict(older or {}))) for frame in frames]
-    changes = comparison.finish()
+    against = Against(current=current, layout_id=NEW, layout=layout, older=dict(older or {}))
+    first = not len(current.keys)
+    compared = [compare_frame(hash_frame(frame, layout, first=first), against) for frame in frames]
+    comparison = Comparison()
+    seen = [comparison.see(frame) for frame in compared]
+    changes = comparison.finish(current)
     assert changes.extracted == (
         changes.inserted + changes.updated + changes.unchanged + changes.duplicates + changes.quarantined
     ), "every extracted row is counted once"
-    candidates = pl.concat([candidates for candidates, _ in seen])
+    candidates = pl.concat(seen)
     dropped, held_back = (p.implode() for p in (changes.dropped_positions, changes.quarantined_positions))
     return Compared(
         changes=changes,
         loaded=candidates.filter(~pl.col(POSITION).is_in(dropped)),
         held_back=candidates.filter(pl.col(POSITION).is_in(held_back)),
-        null_keys=pl.concat([null_keys for _, null_keys in seen]),
+        null_keys=pl.concat([frame.null_keys for frame in compared]),
     )
 
 

@@ -18,7 +18,7 @@ SETTINGS: list[tuple[str, str, str, object, object]] = [
     ("BRONZE_DB", "Bronze", "bronze_db", "Bronze", "UDM_Bronze"),
     ("GENERAL_DB", "Gen", "general_db", "Gen", "General"),
     ("WORKERS", "8", "workers", 8, 2),
-    ("BATCH_ROWS", "1000", "batch_rows", 1_000, 250_000),
+    ("BATCH_ROWS", "1000", "batch_rows", 1_000, 122_880),
     ("SPOOL_MB", "3", "spool_bytes", 3 * 1024 * 1024, 256 * 1024 * 1024),
     ("SPOOL_MB", "0", "spool_bytes", 0, 256 * 1024 * 1024),
     ("SPOOL_DIR", "/big/disk", "spool_folder", Path("/big/disk"), None),

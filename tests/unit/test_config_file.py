@@ -45,7 +45,7 @@ def test_another_file_can_be_named_and_is_then_the_only_one(tmp_path: Path) -> N
     named = tmp_path / "prod.env"
     named.write_text("WORKERS=9\n", encoding="utf-8")
     settings = load_settings({"UDM_ENV_FILE": str(named)}, tmp_path)
-    assert (settings.workers, settings.batch_rows) == (9, 250_000)
+    assert (settings.workers, settings.batch_rows) == (9, 122_880)
 
 
 def test_a_password_in_the_file_reaches_its_source(tmp_path: Path) -> None:

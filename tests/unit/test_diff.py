@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 import pytest
 
@@ -77,7 +79,7 @@ def test_an_empty_extract_deletes_everything() -> None:
 
 
 def test_an_extract_without_any_frame_is_an_empty_one() -> None:
-    changes = Comparison(current=current((rows((1, "a")), LAYOUT, NEW)), layout_id=NEW).finish()
+    changes = Comparison().finish(current((rows((1, "a")), LAYOUT, NEW)))
     assert (changes.extracted, changes.deleted) == (0, 1)
 
 
@@ -175,3 +177,18 @@ def test_a_table_whose_columns_are_all_key_has_inserts_and_deletes_only() -> Non
 def test_a_key_that_is_current_twice_stops_the_comparison() -> None:
     with pytest.raises(IntegrityError, match="two current rows of one key"):
         current_of([stored(rows((1, "a"), (2, "b")), LAYOUT, NEW), stored(rows((1, "c")), LAYOUT, 1)])
+
+
+@pytest.mark.parametrize("values", [range(8), range(7, -1, -1), [0] * 8, [1] * 8, [0, 0, 1, 1, 2, 2, 3, 3]])
+def test_rows_that_hold_the_values_of_keys_are_no_less_told_apart(values: Sequence[int]) -> None:
+    """Then a row hash equals a key hash, its own or another's: nothing that is made of the two may cancel out."""
+    table = pl.DataFrame({"k": range(8), "v": list(values)})
+    under = layout(table, ["k"])
+    for present in range(8):
+        found = compare(current((table.filter(pl.col("k") == present), under, NEW)), [table], under)
+        assert found.counts == {"extracted": 8, "unchanged": 1, "inserted": 7}
+    moved = table.with_columns(v=pl.col("v").reverse())
+    same = (table.get_column("v") == moved.get_column("v")).sum()
+    found = compare(current((table, under, NEW)), [moved], under)
+    assert found.counts.get("unchanged", 0) == same
+    assert found.counts.get("updated", 0) == 8 - same

@@ -88,3 +88,21 @@ def test_every_row_of_a_frame_is_looked_up_whatever_its_size(count: int) -> None
     assert compare(held, [frame], OLD_LAYOUT).counts == {"extracted": count, "unchanged": count}
     changed = frame.with_columns(v=pl.when(pl.col("k") == count - 1).then(pl.lit("y")).otherwise("v"))
     assert compare(held, [changed], OLD_LAYOUT).operations("k") == [("U", count - 1)]
+
+
+def test_any_number_of_keys_that_share_what_is_searched_by_are_told_apart() -> None:
+    """All but the first 8 bytes alike: every key but one is found only by looking further along."""
+    others = [bytes([number]) * 8 + KEYS[0][8:] for number in range(1, 30)]
+    for held in ([*others, KEYS[0]], [KEYS[0], *others], [*others[:7], KEYS[0], *others[7:]]):
+        current_rows = stored(*((key, VALUES[0], NEW) for key in held))
+        found = compare(current_rows, [ROWS[:1]], LAYOUT)
+        assert found.counts == {"extracted": 1, "unchanged": 1, "deleted": 29}
+        assert sorted(found.changes.deleted_keys.to_list()) == sorted(others)
+        assert compare(current_rows, [ROWS[:1].with_columns(v=pl.lit("z"))], LAYOUT).operations("k", "v") == [("U", 1, "z")]
+
+
+@pytest.mark.parametrize("at", [0, 1, 28])
+def test_a_key_that_is_current_twice_is_told_among_many_that_share_what_is_searched_by(at: int) -> None:
+    others = [bytes([number]) * 8 + KEYS[0][8:] for number in range(1, 30)]
+    with pytest.raises(IntegrityError, match="two current rows of one key"):
+        stored(*((key, VALUES[0], NEW) for key in (*others, others[at])))

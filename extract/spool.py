@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ except ImportError:  # pragma: no cover - Windows refuses to delete a file that 
 _PREFIX = "udm-spool-"
 _LOCK = "held"
 _FILE_BYTES = 64 * 1024 * 1024
+_FRAME_ROWS = 50_000
 
 
 class SpoolFolder:
@@ -148,6 +149,20 @@ class Spool:
         """All rows again, in order; may be called more than once."""
         for path in self._files:
             yield pl.read_parquet(path, memory_map=False)
-        yield from self._held
+        yield from _joined(self._held)
+
+
+def _joined(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Small frames put together: whoever takes them does the same work once a frame, and a day of few changes has many."""
+    small: list[pl.DataFrame] = []
+    rows = 0
+    for frame in frames:
+        small.append(frame)
+        rows += frame.height
+        if rows >= _FRAME_ROWS:
+            yield small[0] if len(small) == 1 else pl.concat(small)
+            small, rows = [], 0
+    if small:
+        yield pl.concat(small)
 
 

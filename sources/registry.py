@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -24,16 +24,21 @@ FILE_KINDS = frozenset({"sqlite", "duckdb"})
 
 _PASSWORD = "_PASSWORD"  # noqa: S105  a variable's suffix
 _PASSWORD_FILE = "_PASSWORD_FILE"  # noqa: S105  likewise
+_CLIENT_FOLDER = "ORACLE_CLIENT_DIR"
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 _SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Source:
-    """A source system. `url` may hold a password; `repr` shows neither it nor the query."""
+    """A source system. `url` may hold a password; `repr` shows neither it nor the query.
+
+    `client_folder` is where an Oracle client lies, whose network and ConnectorX's route are then used; None: neither is.
+    """
 
     name: str
     url: URL
+    client_folder: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -85,7 +90,21 @@ def registry_from_environment(env: Mapping[str, str]) -> SourceRegistry:
     for key in sorted(ours.keys() - urls.keys()):
         if _owner(key) not in urls:
             raise ConfigurationError(f"{key} is set, but {_owner(key)} is not.", remedy=f"Set {_owner(key)} to the source's URL.")
-    return SourceRegistry(sources=tuple(_source(key, urls[key], ours) for key in sorted(urls)))
+    sources = tuple(_source(key, urls[key], ours) for key in sorted(urls))
+    client = _client_folder(env) if any(source.kind == "oracle" for source in sources) else None
+    return SourceRegistry(
+        sources=tuple(replace(source, client_folder=client) if source.kind == "oracle" else source for source in sources)
+    )
+
+
+def _client_folder(env: Mapping[str, str]) -> Path | None:
+    if not (text := env.get(_CLIENT_FOLDER)):
+        return None
+    if not Path(text).is_dir():
+        raise ConfigurationError(
+            f"{_CLIENT_FOLDER} names no folder.", remedy="Name the folder of an Oracle client (Instant Client), or remove it."
+        )
+    return Path(text)
 
 
 def _owner(variable: str) -> str:

@@ -75,7 +75,11 @@ def test_the_spelling_that_is_there_wins_over_the_capitals() -> None:
 def test_synonyms_are_followed_and_public_ones_only_where_no_schema_is_named() -> None:
     rows = Dictionary()
     rows.tables = {("OSIBANK", "ACCT"): [ID]}
-    rows.synonyms = {("UDM", "A"): ("MID", "B", None), ("MID", "B"): ("OSIBANK", "ACCT", None), ("PUBLIC", "P"): ("UDM", "A", None)}
+    rows.synonyms = {
+        ("UDM", "A"): ("MID", "B", None),
+        ("MID", "B"): ("OSIBANK", "ACCT", None),
+        ("PUBLIC", "P"): ("UDM", "A", None),
+    }
     assert find_table(rows, table("A")) == placed("OSIBANK", "ACCT")
     assert find_table(rows, table("P")) == placed("OSIBANK", "ACCT")
     with pytest.raises(SourceTableMissing):
@@ -91,7 +95,11 @@ def test_a_private_synonym_hides_a_public_one() -> None:
 
 def test_a_synonym_over_a_database_link_is_refused_and_a_ring_of_them_ends() -> None:
     rows = Dictionary()
-    rows.synonyms = {("UDM", "FAR"): ("X", "Y", "LINK.BANK"), ("UDM", "RING"): ("UDM", "GNIR", None), ("UDM", "GNIR"): ("UDM", "RING", None)}
+    rows.synonyms = {
+        ("UDM", "FAR"): ("X", "Y", "LINK.BANK"),
+        ("UDM", "RING"): ("UDM", "GNIR", None),
+        ("UDM", "GNIR"): ("UDM", "RING", None),
+    }
     with pytest.raises(UnsupportedName, match=r"UDM\.FAR leads to another database"):
         find_table(rows, table("FAR"))
     with pytest.raises(SourceTableMissing):

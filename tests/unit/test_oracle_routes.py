@@ -108,7 +108,9 @@ def test_every_type_has_one_exact_way(declared: str, column_type: ColumnType, se
 
 def test_no_type_of_the_table_is_left_out_of_these_tests() -> None:
     assert {declared.split("(")[0].split(" WITH")[0] for declared, *_ in EXACT} == {
-        name.split(" WITH")[0].replace("INTERVAL DAY TO SECOND", "INTERVAL DAY").replace("INTERVAL YEAR TO MONTH", "INTERVAL YEAR")
+        name.split(" WITH")[0]
+        .replace("INTERVAL DAY TO SECOND", "INTERVAL DAY")
+        .replace("INTERVAL YEAR TO MONTH", "INTERVAL YEAR")
         for name in ROUTES
     }
 
@@ -120,7 +122,9 @@ def test_what_is_in_no_row_is_refused(declared: str) -> None:
 
 def test_widening_a_number_leaves_its_kind() -> None:
     kinds = {
-        route.type.kind for declared in ("NUMBER(1,0)", "NUMBER(18,0)", "NUMBER(19,0)", "NUMBER(38,4)") if (route := oracle_route(declared))
+        route.type.kind
+        for declared in ("NUMBER(1,0)", "NUMBER(18,0)", "NUMBER(19,0)", "NUMBER(38,4)")
+        if (route := oracle_route(declared))
     }
     assert kinds == {Kind.DECIMAL}
 

@@ -69,7 +69,9 @@ def test_what_is_no_list_of_indexes_is_refused(hint: str) -> None:
 
 
 def test_names_of_every_kind_are_quoted() -> None:
-    columns = [Column(name=name, type=_type("DATE"), source_type="DATE") for name in ("SELECT", "mixed Case", "Größe", "{}", ":x")]
+    columns = [
+        Column(name=name, type=_type("DATE"), source_type="DATE") for name in ("SELECT", "mixed Case", "Größe", "{}", ":x")
+    ]
     text = select_rows(table(), OracleTable(owner="My Schema", name="order"), columns)
     assert text == (
         'SELECT t."SELECT" AS C0, t."mixed Case" AS C1, t."Größe" AS C2, t."{}" AS C3, t.":x" AS C4 FROM "My Schema"."order" t'
@@ -129,7 +131,12 @@ class Table:
             found
             for found in self.dates
             if (low is None and not rows.predicate)
-            or (found is not None and isinstance(low, datetime) and low <= found and (not isinstance(high, datetime) or found < high))
+            or (
+                found is not None
+                and isinstance(low, datetime)
+                and low <= found
+                and (not isinstance(high, datetime) or found < high)
+            )
         ]
 
 

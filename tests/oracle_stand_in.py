@@ -1,4 +1,4 @@
-"""A server that speaks as much of Oracle's protocol as python-oracledb's thin mode asks for, so that the real driver runs in tests.
+"""A server that speaks as much of Oracle's protocol as python-oracledb's thin mode asks for: the real driver runs against it.
 
 It is no database: what a statement answers is scripted. It proves what the driver makes of bytes on the wire (types, time-outs,
 breaks, lost connections), never what Oracle makes of SQL. The wire's forms are those that python-oracledb's own source reads
@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -35,9 +36,9 @@ _SHORT = 252
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """An answer: columns by name and type (and form 2 for NCHAR), rows as bytes of the wire or None, in batches of their own.
+    """An answer: columns by name and type, rows as bytes of the wire or None, in batches of their own; `national` text is NCHAR.
 
-    `ending`: an error that comes in the place of the end; `cut`: the connection breaks there. `waits`: until the client breaks it.
+    `ending`: an error comes in the place of the end; `cut`: the connection breaks there. `waits`: until the client breaks it.
     """
 
     columns: Sequence[tuple[str, int]] = ()
@@ -63,7 +64,7 @@ class StandIn:
         """For UDM_SOURCE_<NAME>."""
         return f"oracle://udm:{PASSWORD}@127.0.0.1:{self.listener.getsockname()[1]}/?service_name=test"
 
-    def __enter__(self) -> StandIn:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._listen, name="stand-in", daemon=True).start()
         return self
 
@@ -204,7 +205,7 @@ class _Session:
             self._client.sendall(struct.pack(">IBBH", len(part) + 8, _DATA, 0, 0) + part)
 
     def _receive(self, wanted: int | None = None, *, old: bool = False) -> bytes:
-        """The next packet's content; markers, which answer an error of the client's own, are answered here unless they are wanted."""
+        """The next packet's content. Markers, by which the client ends an answer that it cannot take, are answered here."""
         while True:
             head = self._exactly(8)
             size = struct.unpack(">H", head[:2])[0] if old else struct.unpack(">I", head[:4])[0]

@@ -21,6 +21,8 @@ from model.errors import TerminalError, UnsupportedType
 from model.types import Column, Kind
 
 SNAPSHOT = "SET TRANSACTION READ ONLY"
+# For what several sessions read at once; wants EXECUTE on DBMS_FLASHBACK.
+CURRENT_SCN = "SELECT DBMS_FLASHBACK.GET_SYSTEM_CHANGE_NUMBER FROM dual"
 _QUOTE = oracle_dialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
 _LARGE_ROWS = 5_000
 # An index by its plain or its quoted name; no other character, so that nothing ends the comment that a hint is.

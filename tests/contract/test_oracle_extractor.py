@@ -4,6 +4,8 @@ The server is a stand-in (`tests/oracle_stand_in.py`) whose answers are scripted
 `test_oracle.py`.
 """
 
+# ruff: noqa: DTZ001, DTZ901 - Oracle's dates have no zone
+
 from __future__ import annotations
 
 import socket
@@ -85,19 +87,17 @@ class Database:
         for part, answers in self.answers.items():
             if part in sql and answers:
                 return answers.pop(0)
-        if sql.startswith(("ALTER SESSION", "SET TRANSACTION")):
-            return Rows()
-        if "SYS_CONTEXT" in sql:
-            return catalogue_rows(("UDM",))
-        if "FROM all_tab_columns" in sql:
-            return catalogue_rows(*self.columns)
-        if "FROM all_constraints" in sql:
-            return Rows(columns=[("K", VARCHAR), ("N", VARCHAR), ("C", VARCHAR)], batches=[[[b"P", b"PK", b"ID"]]])
-        if "FROM all_" in sql:
-            return Rows(columns=[("K", VARCHAR), ("N", VARCHAR), ("C", VARCHAR)])
-        if "COUNT(*)" in sql:
-            return Rows(columns=[("N", NUMBER)], batches=[[[oracle_number(self.count)]]])
-        return self.rows
+        three = [("K", VARCHAR), ("N", VARCHAR), ("C", VARCHAR)]
+        standing = {
+            "ALTER SESSION": Rows(),
+            "SET TRANSACTION": Rows(),
+            "SYS_CONTEXT": catalogue_rows(("UDM",)),
+            "FROM all_tab_columns": catalogue_rows(*self.columns),
+            "FROM all_constraints": Rows(columns=three, batches=[[[b"P", b"PK", b"ID"]]]),
+            "FROM all_": Rows(columns=three),
+            "SELECT COUNT(*)": Rows(columns=[("N", NUMBER)], batches=[[[oracle_number(self.count)]]]),
+        }
+        return next((answer for part, answer in standing.items() if part in sql), self.rows)
 
 
 @contextmanager
@@ -321,7 +321,7 @@ def test_a_connection_that_breaks_in_mid_row_is_no_short_extract() -> None:
     with extractor(database) as (found, _):
         frames = found.read(TABLE, found.describe(TABLE).columns, 5)
         next(frames)
-        with pytest.raises(SourceUnavailable, match="connection was lost.*DPY-4011"):
+        with pytest.raises(SourceUnavailable, match=r"connection was lost.*DPY-4011"):
             list(frames)
 
 
@@ -330,7 +330,12 @@ def test_a_statement_that_runs_is_broken_off_from_another_thread() -> None:
     with extractor(database) as (found, server):
         columns = found.describe(TABLE).columns
         database.answers['AS C0 FROM "OSIBANK"'] = [Rows(waits=True)]
-        threading.Thread(target=lambda: (server.waiting.wait(10), found.interrupt()), daemon=True).start()
+
+        def stop() -> None:
+            server.waiting.wait(10)
+            found.interrupt()
+
+        threading.Thread(target=stop, daemon=True).start()
         with pytest.raises(Interrupted):
             list(found.read(TABLE, columns, 100))
         with pytest.raises(Interrupted):
@@ -354,7 +359,7 @@ def test_days_are_read_one_by_one_and_empty_ones_are_skipped() -> None:
     database = Database([ID, POSTED], Rows(), count=3)
 
     def day(*instants: datetime | None) -> Rows:
-        rows = [[oracle_number(1), instant and oracle_date(instant)] for instant in instants]
+        rows = [[oracle_number(1), oracle_date(instant) if instant else None] for instant in instants]
         return Rows(columns=[("C0", NUMBER), ("C1", DATE)], batches=[rows])
 
     least = [oracle_date(datetime(2020, 2, 3, 4)), oracle_date(datetime(2026, 7, 31)), None]
@@ -497,10 +502,10 @@ def test_a_url_that_cannot_be_meant_is_refused(url: str) -> None:
 
 
 def test_where_no_client_is_the_seam_reads_by_python_oracledb() -> None:
-    with StandIn(answer=Database([ID], Rows(columns=[("C0", NUMBER)], batches=[ids(3)]))) as server:
-        with open_extractor(Source(name="DNA", url=make_url(server.url))) as found:
-            assert isinstance(found, ConnectorXOracleExtractor)
-            frames = list(found.read(TABLE, found.describe(TABLE).columns, 100))
+    database = Database([ID], Rows(columns=[("C0", NUMBER)], batches=[ids(3)]))
+    with StandIn(answer=database) as server, open_extractor(Source(name="DNA", url=make_url(server.url))) as found:
+        assert isinstance(found, ConnectorXOracleExtractor)
+        frames = list(found.read(TABLE, found.describe(TABLE).columns, 100))
     assert [frame.height for frame in frames] == [3]
 
 
@@ -512,7 +517,8 @@ def test_a_folder_without_a_client_is_told(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from sqlalchemy.engine import make_url\n"
         "from sources.registry import Source; from extract.oracle_extractor import OracleExtractor\n"
-        "try: OracleExtractor(Source(name='DNA', url=make_url('oracle://u:p@h/?service_name=x'), client_folder=Path(sys.argv[1])))\n"
+        "source = Source(name='DNA', url=make_url('oracle://u:p@h/?service_name=x'), client_folder=Path(sys.argv[1]))\n"
+        "try: OracleExtractor(source)\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
     root = Path(__file__).parents[2]
@@ -526,13 +532,13 @@ def test_connectorx_that_fails_before_a_row_came_is_a_warning_and_the_other_rout
     """The real ConnectorX, which finds no client here; thin mode stands for the thick one that such a source would log in by."""
     from extract import connectorx_oracle_extractor as other  # noqa: PLC0415
 
-    with StandIn(answer=Database([ID], Rows(columns=[("C0", NUMBER)], batches=[ids(3)]))) as server:
-        with ConnectorXOracleExtractor(Source(name="DNA", url=make_url(server.url))) as found:
-            columns = found.describe(TABLE).columns
-            monkeypatch.setattr(found, "_source", Source(name="DNA", url=make_url(server.url), client_folder=tmp_path))
-            assert other.suits(found._source, TABLE, columns)
-            with caplog.at_level("WARNING", logger="udm.oracle"):
-                frames = list(found.read(TABLE, columns, 100))
+    database = Database([ID], Rows(columns=[("C0", NUMBER)], batches=[ids(3)]))
+    with StandIn(answer=database) as server, ConnectorXOracleExtractor(Source(name="DNA", url=make_url(server.url))) as found:
+        columns = found.describe(TABLE).columns
+        monkeypatch.setattr(found, "_source", Source(name="DNA", url=make_url(server.url), client_folder=tmp_path))
+        assert other.suits(found._source, TABLE, columns)
+        with caplog.at_level("WARNING", logger="udm.oracle"):
+            frames = list(found.read(TABLE, columns, 100))
     assert [frame.height for frame in frames] == [3]
     [record] = caplog.records
     assert record.getMessage() == "DNA.ACCT: ConnectorX failed (DPI-1047); oracle_extractor reads the table instead"

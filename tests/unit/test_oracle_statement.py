@@ -1,4 +1,6 @@
-"""The SELECTs of Oracle sources: names are quoted, no value is pasted in, no hint can end its comment, no row is in two ranges."""
+"""The SELECTs of Oracle sources: quoted names, no value pasted in, no hint that ends its comment, no row in two ranges."""
+
+# ruff: noqa: DTZ001, DTZ901 - Oracle's dates have no zone
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracledb.arrow_impl import ArrowSchemaImpl
+from oracledb.arrow_impl import ArrowSchemaImpl  # type: ignore[import-not-found]
 
 from extract.extractor import SourceTable
 from extract.oracle_extractor.days import day_ranges

@@ -24,7 +24,6 @@ FILE_KINDS = frozenset({"sqlite", "duckdb"})
 
 _PASSWORD = "_PASSWORD"  # noqa: S105  a variable's suffix
 _PASSWORD_FILE = "_PASSWORD_FILE"  # noqa: S105  likewise
-_CLIENT_FOLDER = "ORACLE_CLIENT_DIR"
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 _SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd"})
 
@@ -80,8 +79,10 @@ class SourceRegistry:
         return len(self.sources)
 
 
-def registry_from_environment(env: Mapping[str, str]) -> SourceRegistry:
+def registry_from_environment(env: Mapping[str, str], oracle_client: Path | None = None) -> SourceRegistry:
     """The sources that `env` declares, in the order of their names; password files are read here.
+
+    `oracle_client` is the folder of the client that Oracle sources use.
 
     Raises `ConfigurationError`, naming the variable and the remedy, for anything it cannot use.
     """
@@ -91,20 +92,9 @@ def registry_from_environment(env: Mapping[str, str]) -> SourceRegistry:
         if _owner(key) not in urls:
             raise ConfigurationError(f"{key} is set, but {_owner(key)} is not.", remedy=f"Set {_owner(key)} to the source's URL.")
     sources = tuple(_source(key, urls[key], ours) for key in sorted(urls))
-    client = _client_folder(env) if any(source.kind == "oracle" for source in sources) else None
     return SourceRegistry(
-        sources=tuple(replace(source, client_folder=client) if source.kind == "oracle" else source for source in sources)
+        sources=tuple(replace(source, client_folder=oracle_client) if source.kind == "oracle" else source for source in sources)
     )
-
-
-def _client_folder(env: Mapping[str, str]) -> Path | None:
-    if not (text := env.get(_CLIENT_FOLDER)):
-        return None
-    if not Path(text).is_dir():
-        raise ConfigurationError(
-            f"{_CLIENT_FOLDER} names no folder.", remedy="Name the folder of an Oracle client (Instant Client), or remove it."
-        )
-    return Path(text)
 
 
 def _owner(variable: str) -> str:

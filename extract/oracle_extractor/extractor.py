@@ -34,6 +34,7 @@ from model.types import Column, Kind
 from sources.registry import Source
 
 LOG = logging.getLogger("udm.oracle")
+_CATALOGUE_ROWS = 1_001  # a table's columns in one round trip: 1,000 were the most before 23ai
 _DAYS_OF = ("DATE", "TIMESTAMP")
 # python-oracledb: a value is no integer, double, float or decimal of the type that was asked for.
 _NOT_EXACT = frozenset({"DPY-4036", "DPY-4037", "DPY-4039", "DPY-4042", "DPY-8002"})
@@ -65,7 +66,6 @@ class OracleExtractor(Extractor):
         delivered = 0
         with self._told(table, columns), self._transaction(table):
             placed = find_table(self._rows, table)
-            self._execute(SNAPSHOT)
             counted = self.count(placed)
             ranges = self._ranges(table, placed, columns)
             for frame in regrouped(self._frames(table, placed, columns, ranges, batch_rows), batch_rows):
@@ -121,10 +121,12 @@ class OracleExtractor(Extractor):
 
     @contextmanager
     def _transaction(self, table: SourceTable) -> Iterator[None]:
-        """A transaction of its own, for a snapshot must be its first statement; nothing of it is left."""
+        """A transaction of its own, whose statements all see the instant that it began at; nothing of it is left."""
         try:
             self._connection.module = module_of(table)
-            self._connection.rollback()
+            self._connection.rollback()  # SET TRANSACTION must be the first statement of one
+            with self._connection.cursor() as cursor:
+                cursor.execute(SNAPSHOT)
             yield
         finally:
             with suppress(oracledb.Error):
@@ -165,13 +167,10 @@ class OracleExtractor(Extractor):
 
     def _rows(self, query: str, binds: Mapping[str, object] | None = None, **names: str) -> Sequence[Row]:
         with self._connection.cursor() as cursor:
+            cursor.prefetchrows = cursor.arraysize = _CATALOGUE_ROWS
             cursor.execute(query, dict(binds or names))
             found: Sequence[Row] = cursor.fetchall()
             return found
-
-    def _execute(self, statement: str) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute(statement)
 
     def _check_interrupt(self, table: SourceTable) -> None:
         if self._interrupted:

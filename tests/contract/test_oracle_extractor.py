@@ -22,9 +22,11 @@ import polars as pl
 import pytest
 from sqlalchemy.engine import make_url
 
+from extract.connectorx_extractor import process
 from extract.connectorx_oracle_extractor import ConnectorXOracleExtractor
 from extract.extractor import SourceDescription, SourceTable, open_extractor
 from extract.oracle_extractor import OracleExtractor
+from extract.oracle_extractor.connection import connectorx_url
 from model.errors import (
     ConfigurationError,
     IncompleteExtract,
@@ -267,7 +269,8 @@ def test_a_read_is_one_transaction_of_its_own_with_its_count_first() -> None:
         columns = found.describe(TABLE).columns
         list(found.read(TABLE, columns, 100))
         began = server.statements.index("SET TRANSACTION READ ONLY")
-    assert server.statements[began + 1 :] == [
+    assert [statement for statement in server.statements[began:] if "all_" not in statement and "USERENV" not in statement] == [
+        "SET TRANSACTION READ ONLY",
         'SELECT COUNT(*) FROM "OSIBANK"."ACCT" t',
         'SELECT t."ID" AS C0 FROM "OSIBANK"."ACCT" t',
     ]
@@ -507,6 +510,75 @@ def test_where_no_client_is_the_seam_reads_by_python_oracledb() -> None:
         assert isinstance(found, ConnectorXOracleExtractor)
         frames = list(found.read(TABLE, found.describe(TABLE).columns, 100))
     assert [frame.height for frame in frames] == [3]
+
+
+@pytest.mark.parametrize(
+    ("url", "theirs"),
+    [
+        ("oracle://u:p%40:@h:1522/?service_name=a.b&call_timeout=9", "oracle://u:p%40%3A@h:1522/a.b"),
+        ("oracle://u:p@[::1]/?service_name=s", "oracle://u:p@[::1]:1521/s"),
+        ("oracle://u:p@h/SID", None),
+        ("oracle://u:p@h/?service_name=s&protocol=tcps", None),
+        ("oracle://u:p@h/?service_name=s&connectorx=no", None),
+        ("oracle://u@h/?service_name=s", None),
+        ("oracle://u:p@alias", None),
+    ],
+)
+def test_connectorx_gets_no_url_that_it_would_read_otherwise(url: str, theirs: str | None) -> None:
+    assert connectorx_url(Source(name="DNA", url=make_url(url))) == theirs
+
+
+def as_connectorx(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, frames: Sequence[pl.DataFrame], ending: str = ""
+) -> tuple[list[pl.DataFrame], Database]:
+    """What is read where ConnectorX's process, its program replaced by one that sends these frames, comes to this end."""
+    for place, frame in enumerate(frames):
+        frame.write_ipc_stream(folder / f"{place}.arrow")
+    program = folder / "child.py"
+    program.write_text(
+        "import os, struct, sys; from pathlib import Path\nsys.stdin.read(); folder = Path(sys.argv[0]).parent\n"
+        "def send(payload, size): os.write(1, struct.pack('<q', size) + payload)\n"
+        f"for place in range({len(frames)}):\n"
+        "    payload = (folder / f'{place}.arrow').read_bytes(); send(payload, len(payload))\n"
+        f"words = {ending!r}.encode(); send(words, -len(words))\n"
+    )
+    monkeypatch.setattr(process, "_PROGRAM", program)
+    amount = ("AMOUNT", "NUMBER", None, 22, 12, 2, 0, "Y")
+    database = Database([ID, amount, ("N", "NUMBER", None, 22, None, None, 0, "Y")], Rows(), count=0)
+    with StandIn(answer=database) as server, ConnectorXOracleExtractor(Source(name="DNA", url=make_url(server.url))) as found:
+        columns = found.describe(TABLE).columns
+        monkeypatch.setattr(found, "_source", Source(name="DNA", url=make_url(server.url), client_folder=folder))
+        return list(found.read(TABLE, columns, 100)), database
+
+
+def sent_by_connectorx(count: int, *numbers: int) -> pl.DataFrame:
+    """As ConnectorX types them: whole numbers in 64 bits, others as decimals of scale 10."""
+    cents = pl.Series([Decimal(f"{number}.25") for number in numbers], dtype=pl.Decimal(38, 10))
+    return pl.DataFrame({"N": [count] * len(numbers), "C0": list(numbers), "C1": cents, "C2": [".5"] * len(numbers)})
+
+
+def test_both_routes_give_the_same_types(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    frames, _ = as_connectorx(monkeypatch, tmp_path, [sent_by_connectorx(3, 1, 2), sent_by_connectorx(3, 3)])
+    assert pl.concat(frames).rows() == [(Decimal(n), Decimal(f"{n}.25"), "0.5") for n in (1, 2, 3)]
+    assert frames[0].schema == {"ID": pl.Decimal(10, 0), "AMOUNT": pl.Decimal(12, 2), "N": pl.String()}
+
+
+def test_connectorx_that_delivers_fewer_rows_than_it_counted_is_no_extract(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(IncompleteExtract, match="counted 4 rows and delivered 2"):
+        as_connectorx(monkeypatch, tmp_path, [sent_by_connectorx(4, 1, 2)])
+
+
+def test_connectorx_that_breaks_off_in_mid_read_is_no_second_reading(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match=r"after 2 rows \(ORA-01555\).*connectorx=no") as caught:
+        as_connectorx(monkeypatch, tmp_path, [sent_by_connectorx(4, 1, 2)], "panicked: ORA-01555 secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_answer_of_connectorx_is_checked_by_a_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    frames, database = as_connectorx(monkeypatch, tmp_path, [])
+    assert (frames, database.count) == ([], 0)
 
 
 def test_a_folder_without_a_client_is_told(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class ConnectorXOracleExtractor(Extractor):
             if self._reader is not None:
                 self._reader.close()
         # An empty answer brings no count.
-        counted = self._direct.count(self._direct.find(table)) if counted is None else counted
+        counted = self._direct.count(table) if counted is None else counted
         if delivered != counted:
             raise IncompleteExtract(f"{table}: the source counted {counted} rows and delivered {delivered}.")
 

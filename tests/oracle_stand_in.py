@@ -94,7 +94,7 @@ class _Session:
         self._open: list[tuple[int, list[Sequence[Sequence[bytes | None]]], Rows]] = []
 
     def run(self) -> None:
-        self._receive(old=True)
+        self._server.requests.append(self._receive(old=True))
         accept = struct.pack(">HH10xB9xI", 317, 0, 0, 65_535)
         self._client.sendall(struct.pack(">HHBBH", len(accept) + 8, 0, _ACCEPT, 0, 0) + accept)
         self._receive()
@@ -113,7 +113,7 @@ class _Session:
 
     def _log_in(self) -> bool:
         """O5LOGON with a verifier of 11g: the two halves of a session's key, each encrypted with the password's hash."""
-        self._receive()
+        self._server.requests.append(self._receive())
         salt, half = os.urandom(10), os.urandom(48)
         key = hashlib.sha1(PASSWORD.encode() + salt).digest() + bytes(4)
         self._send(

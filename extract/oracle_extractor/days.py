@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
+from extract.extractor import SourceTable
 from extract.oracle_extractor.statement import Range, quoted_column
+from model.errors import TerminalError
+from model.types import Column
 
 _DAY = timedelta(days=1)
+
+
+def date_column(table: SourceTable, columns: Sequence[Column]) -> Column:
+    """The column that SourceAggregateColumnName names: as spelled, else without regard to case.
+
+    Raises:
+        TerminalError: the table has none of that name.
+    """
+    wanted = table.date_column or ""
+    found = [column for column in columns if column.name == wanted] or [
+        column for column in columns if column.name.casefold() == wanted.casefold()
+    ]
+    if not found:
+        raise TerminalError(
+            f"{table}: there is no column {wanted}, which SourceAggregateColumnName names.", remedy="Correct it in UdmTablesList."
+        )
+    return found[0]
 
 
 def from_on(column: str, instant: datetime | None) -> Range:

@@ -14,7 +14,7 @@ import polars as pl
 from extract.extractor import Extractor, SourceDescription, SourceTable
 from extract.oracle_extractor.catalogue import Row, find_table, read_description
 from extract.oracle_extractor.connection import module_of, open_connection
-from extract.oracle_extractor.days import day_ranges
+from extract.oracle_extractor.days import date_column, day_ranges
 from extract.oracle_extractor.errors import code_of, told
 from extract.oracle_extractor.statement import (
     SNAPSHOT,
@@ -28,8 +28,8 @@ from extract.oracle_extractor.statement import (
     select_first,
     select_rows,
 )
-from extract.oracle_extractor.values import canonical
-from model.errors import IncompleteExtract, Interrupted, TerminalError, ValueNotExact
+from extract.oracle_extractor.values import canonical, number_not_exact, regrouped, text_not_exact
+from model.errors import IncompleteExtract, Interrupted, ValueNotExact
 from model.types import Column, Kind
 from sources.registry import Source
 
@@ -66,9 +66,9 @@ class OracleExtractor(Extractor):
         delivered = 0
         with self._told(table, columns), self._transaction(table):
             placed = find_table(self._rows, table)
-            counted = self.count(placed)
-            ranges = self._ranges(table, placed, columns)
-            for frame in regrouped(self._frames(table, placed, columns, ranges, batch_rows), batch_rows):
+            counted = self._count(placed)
+            size = rows_at_a_time(columns, batch_rows)
+            for frame in regrouped(self._frames(table, placed, columns, size), size):
                 delivered += frame.height
                 yield frame
         if delivered != counted:
@@ -79,8 +79,12 @@ class OracleExtractor(Extractor):
         with self._told(table):
             return find_table(self._rows, table)
 
-    def count(self, placed: OracleTable) -> int:
-        """How many rows a table has now, or in the transaction that is open."""
+    def count(self, table: SourceTable) -> int:
+        """How many rows a table has now."""
+        with self._told(table):
+            return self._count(find_table(self._rows, table))
+
+    def _count(self, placed: OracleTable) -> int:
         [(counted,)] = self._rows(select_count(placed))
         return int(str(counted))
 
@@ -94,18 +98,15 @@ class OracleExtractor(Extractor):
             return (WHOLE,)
 
         def first(rows: Range) -> datetime | None:
-            with self._dates_within(table, [column]):
+            with self._fitting(table, [column]):
                 [(found,)] = self._rows(select_first(table, placed, column.name, rows), rows.binds)
             return found if isinstance(found, datetime) else None
 
         return day_ranges(column.name, first, nullable=column.nullable)
 
-    def _frames(
-        self, table: SourceTable, placed: OracleTable, columns: Sequence[Column], ranges: Iterable[Range], batch_rows: int
-    ) -> Iterator[pl.DataFrame]:
-        size = rows_at_a_time(columns, batch_rows)
+    def _frames(self, table: SourceTable, placed: OracleTable, columns: Sequence[Column], size: int) -> Iterator[pl.DataFrame]:
         schema = requested_schema(table, columns)
-        for rows in ranges:
+        for rows in self._ranges(table, placed, columns):
             query = select_rows(table, placed, columns, rows)
             batches = self._connection.fetch_df_batches(query, dict(rows.binds), size=size, requested_schema=schema)
             while (batch := self._next(table, columns, batches)) is not None:
@@ -116,7 +117,7 @@ class OracleExtractor(Extractor):
     def _next(
         self, table: SourceTable, columns: Sequence[Column], batches: Iterator[oracledb.DataFrame]
     ) -> oracledb.DataFrame | None:
-        with self._dates_within(table, columns):
+        with self._fitting(table, columns):
             return next(batches, None)
 
     @contextmanager
@@ -142,14 +143,16 @@ class OracleExtractor(Extractor):
             if self._interrupted:
                 raise _interrupted(table) from None
             if code_of(error) in _NOT_EXACT:
-                raise _not_exact(table, columns) from None
+                raise number_not_exact(table, columns) from None
             raise told(str(table), self._name, error) from None
 
     @contextmanager
-    def _dates_within(self, table: SourceTable, columns: Sequence[Column]) -> Iterator[None]:
-        """Python has no date before year 1, so that one before Christ is a ValueError, which does not say of which column."""
+    def _fitting(self, table: SourceTable, columns: Sequence[Column]) -> Iterator[None]:
+        """Errors of Python's own, which do not name a column: it has no date before year 1, and no half of a surrogate pair."""
         try:
             yield
+        except UnicodeError:
+            raise text_not_exact(table, [column for column in columns if column.source_type.startswith("N")]) from None
         except (ValueError, OverflowError):
             raise self._bad_date(table, columns) from None
 
@@ -186,45 +189,6 @@ class OracleExtractor(Extractor):
         """End the session."""
         with self._lock, suppress(oracledb.Error):
             self._connection.close()
-
-
-def date_column(table: SourceTable, columns: Sequence[Column]) -> Column:
-    """The column that SourceAggregateColumnName names: as spelled, else without regard to case.
-
-    Raises:
-        TerminalError: the table has none of that name.
-    """
-    wanted = table.date_column or ""
-    found = [column for column in columns if column.name == wanted] or [
-        column for column in columns if column.name.casefold() == wanted.casefold()
-    ]
-    if not found:
-        raise TerminalError(
-            f"{table}: there is no column {wanted}, which SourceAggregateColumnName names.", remedy="Correct it in UdmTablesList."
-        )
-    return found[0]
-
-
-def regrouped(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    """The same rows in frames of at least `rows` rows but for the last: a day may have few, and each frame costs its consumer."""
-    waiting: list[pl.DataFrame] = []
-    height = 0
-    for frame in frames:
-        waiting.append(frame)
-        height += frame.height
-        if height >= rows:
-            yield pl.concat(waiting)
-            waiting, height = [], 0
-    if waiting:
-        yield pl.concat(waiting)
-
-
-def _not_exact(table: SourceTable, columns: Sequence[Column]) -> ValueNotExact:
-    numbers = [f"{column.name!r} ({column.source_type})" for column in columns if column.type.kind is Kind.DECIMAL]
-    return ValueNotExact(
-        f"{table}: one of the columns {', '.join(numbers)} holds a number beyond the digits that the catalogue gives it.",
-        remedy="Load a view that casts the column to NUMBER without precision, which is carried as text.",
-    )
 
 
 def _interrupted(table: SourceTable) -> Interrupted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import oracledb
 import polars as pl
@@ -56,7 +56,36 @@ def _check_text(table: SourceTable, column: Column, values: pa.ChunkedArray) -> 
     try:
         values.validate(full=True)
     except pa.ArrowInvalid:  # its message tells where, and nothing of the value; nothing more than the column is needed
-        raise ValueNotExact(
-            f"{table}: column {column.name!r} ({column.source_type}) holds text that is not valid UTF-8.",
-            remedy="Correct it at the source, or load a view that reads the column as UTL_RAW.CAST_TO_RAW(…).",
-        ) from None
+        raise text_not_exact(table, [column]) from None
+
+
+def number_not_exact(table: SourceTable, columns: Sequence[Column]) -> ValueNotExact:
+    """The driver met a number that its column's type cannot hold, and does not say in which column."""
+    numbers = [f"{column.name!r} ({column.source_type})" for column in columns if column.type.kind is Kind.DECIMAL]
+    return ValueNotExact(
+        f"{table}: one of the columns {', '.join(numbers)} holds a number beyond the digits that the catalogue gives it.",
+        remedy="Load a view that casts the column to NUMBER without precision, which is carried as text.",
+    )
+
+
+def text_not_exact(table: SourceTable, columns: Sequence[Column]) -> ValueNotExact:
+    """One of some columns has bytes that are no text."""
+    named = ", ".join(f"{column.name!r} ({column.source_type})" for column in columns)
+    return ValueNotExact(
+        f"{table}: column {named} holds text that is not valid in its character set.",
+        remedy="Correct it at the source, or load a view that reads the column as UTL_RAW.CAST_TO_RAW(…).",
+    )
+
+
+def regrouped(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of at least `rows` rows but for the last: a day may have few, and each frame costs its consumer."""
+    waiting: list[pl.DataFrame] = []
+    height = 0
+    for frame in frames:
+        waiting.append(frame)
+        height += frame.height
+        if height >= rows:
+            yield pl.concat(waiting)
+            waiting, height = [], 0
+    if waiting:
+        yield pl.concat(waiting)

@@ -18,6 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import oracledb
 import polars as pl
 import pytest
 from sqlalchemy.engine import make_url
@@ -246,9 +247,25 @@ def test_a_number_beyond_its_declaration_is_refused_without_its_digits() -> None
 
 
 def test_text_that_is_no_utf_8_is_refused_and_does_not_reach_polars() -> None:
-    with pytest.raises(ValueNotExact, match=r"column 'V' \(VARCHAR2\(40\)\) holds text that is not valid UTF-8") as caught:
+    with pytest.raises(
+        ValueNotExact, match=r"column 'V' \(VARCHAR2\(40\)\) holds text that is not valid in its character set"
+    ) as caught:
         read(one(("VARCHAR2", None, 40, None, None, 40, "Y"), VARCHAR, [b"good", b"secret\xff"]))
     assert "secret" not in str(caught.value)
+
+
+def test_half_a_surrogate_pair_is_refused_by_its_column() -> None:
+    with pytest.raises(ValueNotExact, match=r"column 'V' \(NVARCHAR2\(20\)\) holds text that is not valid"):
+        read(one(("NVARCHAR2", None, 40, None, None, 20, "Y"), VARCHAR, [b"\xd8\x00"], national=True))
+
+
+def test_large_values_are_not_gathered_into_large_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("extract.oracle_extractor.statement._LARGE_ROWS", 2)
+    rows = [[b"x", None], [b"y", None]]
+    answer = Rows(columns=[("C0", CLOB), ("C1", NUMBER)], batches=[rows, rows, rows])
+    with extractor(Database([("V", "CLOB", None, 4000, None, None, 0, "Y")], answer)) as (found, _):
+        frames = list(found.read(TABLE, found.describe(TABLE).columns, 1000))
+    assert [frame.height for frame in frames] == [2, 2, 2]
 
 
 def ids(count: int) -> list[list[bytes | None]]:
@@ -261,7 +278,6 @@ def test_the_description_has_columns_and_key() -> None:
     assert isinstance(described, SourceDescription)
     assert (described.columns[0].source_type, described.key) == ("NUMBER(10,0)", ("ID",))
     assert b"udm-pipeline DNA.ACCT" in b"".join(server.requests)  # V$SESSION.MODULE
-    assert b"AUTH_PROGRAM_NM" in b"".join(server.requests) or server.requests
 
 
 def test_a_read_is_one_transaction_of_its_own_with_its_count_first() -> None:
@@ -416,6 +432,23 @@ def test_a_wrong_password_is_told_at_once_and_never_shown() -> None:
 def test_the_session_is_set_up_and_says_who_it_is() -> None:
     with extractor(Database([ID], Rows())) as (_, server):
         assert server.statements[0].startswith("ALTER SESSION SET TIME_ZONE = '+00:00' NLS_CALENDAR = 'GREGORIAN'")
+        connect, login = server.requests[:2]
+    assert b"(SERVICE_NAME=test)" in connect
+    assert b"AUTH_PROGRAM_NM" in login
+    assert b"udm-pipeline" in login
+
+
+def test_a_sid_and_a_name_of_tnsnames_ora_reach_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with StandIn(answer=Database([ID], Rows())) as server:
+        OracleExtractor(Source(name="DNA", url=make_url(server.url).set(database="CORE", query={}))).close()
+        assert b"(SID=CORE)" in server.requests[0]
+        port = make_url(server.url).port
+        place = f"(DESCRIPTION=(ADDRESS=(PROTOCOL=tcp)(HOST=127.0.0.1)(PORT={port}))(CONNECT_DATA=(SERVICE_NAME=by.alias)))"
+        (tmp_path / "tnsnames.ora").write_text(f"CORE_ALIAS = {place}\n")
+        monkeypatch.setattr(oracledb.defaults, "config_dir", str(tmp_path))
+        server.requests.clear()
+        OracleExtractor(Source(name="DNA", url=make_url(f"oracle://udm:{PASSWORD}@core_alias"))).close()
+        assert b"(SERVICE_NAME=by.alias)" in server.requests[0]
 
 
 def closed_port() -> int:

@@ -1,7 +1,7 @@
 """Where a table is, its columns and its key, from Oracle's catalogue.
 
-By queries of our own: SQLAlchemy's inspector drops the digits of TIMESTAMP(n) and the owner of a type, and folds names to lower case.
-ALL_ views show what the login may read, so no grant is needed for them.
+By queries of our own: SQLAlchemy's inspector drops the digits of TIMESTAMP(n) and the owner of a type, and folds names to lower
+case. ALL_ views show what the login may read, so no grant is needed for them.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     # An empty variable of the environment is one that is not set, as cron and containers have them.
     env = {**from_file, **{name: value for name, value in environment.items() if value or name not in from_file}}
     _check_known(env)
-    sources = registry_from_environment(env)
+    sources = registry_from_environment(env, _folder(env, "ORACLE_CLIENT_DIR"))
     target = env.get("UDM_TARGET", "").strip()
     if not target and len(sources):
         raise ConfigurationError(
@@ -229,6 +229,13 @@ def _size(env: Mapping[str, str], variable: str, default: str) -> str:
     if not re.fullmatch(r"\d+(\.\d+)? ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", text, re.ASCII):
         raise ConfigurationError(f"{variable} is {text!r}.", remedy="Write a size with its unit, for instance 1GB.")
     return text
+
+
+def _folder(env: Mapping[str, str], variable: str) -> Path | None:
+    text = env.get(variable)
+    if text and not Path(text).is_dir():
+        raise ConfigurationError(f"{variable} is {text!r}, which is no folder.", remedy="Correct it, or remove it.")
+    return Path(text) if text else None
 
 
 def _ratio(env: Mapping[str, str], variable: str, default: float, *, like: str = "0.1 (ten per cent)") -> float:

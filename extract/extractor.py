@@ -104,8 +104,12 @@ def open_extractor(source: Source) -> Extractor:
             from extract.connectorx_extractor import ConnectorXExtractor  # noqa: PLC0415
 
             return ConnectorXExtractor(source)
+        case "oracle":
+            from extract.connectorx_oracle_extractor import ConnectorXOracleExtractor  # noqa: PLC0415
+
+            return ConnectorXOracleExtractor(source)
         case kind:
             raise ConfigurationError(
                 f"Source {source.name}: this version has no extractor for {kind} sources.",
-                remedy="DuckDB, PostgreSQL, MySQL and SQLite sources can be read; TODO.md says what is still to come.",
+                remedy="DuckDB, Oracle, PostgreSQL, MySQL and SQLite sources can be read; TODO.md says what is still to come.",
             )

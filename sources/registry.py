@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -30,10 +30,14 @@ _SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd"})
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Source:
-    """A source system. `url` may hold a password; `repr` shows neither it nor the query."""
+    """A source system. `url` may hold a password; `repr` shows neither it nor the query.
+
+    `client_folder` is where an Oracle client lies, whose network and ConnectorX's route are then used; None: neither is.
+    """
 
     name: str
     url: URL
+    client_folder: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -75,8 +79,10 @@ class SourceRegistry:
         return len(self.sources)
 
 
-def registry_from_environment(env: Mapping[str, str]) -> SourceRegistry:
+def registry_from_environment(env: Mapping[str, str], oracle_client: Path | None = None) -> SourceRegistry:
     """The sources that `env` declares, in the order of their names; password files are read here.
+
+    `oracle_client` is the folder of the client that Oracle sources use.
 
     Raises `ConfigurationError`, naming the variable and the remedy, for anything it cannot use.
     """
@@ -85,7 +91,10 @@ def registry_from_environment(env: Mapping[str, str]) -> SourceRegistry:
     for key in sorted(ours.keys() - urls.keys()):
         if _owner(key) not in urls:
             raise ConfigurationError(f"{key} is set, but {_owner(key)} is not.", remedy=f"Set {_owner(key)} to the source's URL.")
-    return SourceRegistry(sources=tuple(_source(key, urls[key], ours) for key in sorted(urls)))
+    sources = tuple(_source(key, urls[key], ours) for key in sorted(urls))
+    return SourceRegistry(
+        sources=tuple(replace(source, client_folder=oracle_client) if source.kind == "oracle" else source for source in sources)
+    )
 
 
 def _owner(variable: str) -> str:

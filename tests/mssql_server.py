@@ -29,7 +29,7 @@ def mssql_server() -> Server:
     text = os.environ.get("UDM_TEST_MSSQL_URL")
     if text:
         return Server(url=make_url(text))
-    why = _why_no_docker()
+    why = why_no_docker()
     if why:
         return Server(url=None, why=f"UDM_TEST_MSSQL_URL is not set, and {why}")
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - a machine without Docker needs nothing of this
@@ -56,7 +56,8 @@ def mssql_server() -> Server:
     )
 
 
-def _why_no_docker() -> str:
+def why_no_docker() -> str:
+    """Why no container can be started; empty where one can."""
     if shutil.which("docker") is None:
         return "there is no Docker"
     # Not through its Python client: that leaves its socket open where nobody answers.

@@ -35,13 +35,15 @@ class ReaderProcess:
     It dies with its parent: its writes fail then, and a suspended process group without a parent is hung up by the kernel.
     """
 
-    def __init__(self, order: Mapping[str, object]) -> None:
+    def __init__(self, order: Mapping[str, object], environment: Mapping[str, str] | None = None) -> None:
+        """`environment` is added to this process's own."""
         self._order = json.dumps(order).encode()
         self._process = subprocess.Popen(  # noqa: S603 - this file's neighbour
             [sys.executable, "-P", str(_PROGRAM)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
             process_group=0 if _POSIX else None,
         )
 

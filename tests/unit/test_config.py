@@ -212,3 +212,10 @@ def test_the_real_environment_is_not_looked_at(tmp_path: Path, monkeypatch: pyte
 def test_settings_that_contradict_one_another_are_refused(settings: dict[str, str], named: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=named):
         load_settings({**TARGET, **settings}, tmp_path)
+
+
+def test_an_oracle_client_is_a_folder_that_is_there(tmp_path: Path) -> None:
+    env = {"UDM_TARGET": "duckdb:////t", "UDM_SOURCE_DNA": "oracle://u@h/?service_name=x", "ORACLE_CLIENT_DIR": str(tmp_path)}
+    assert load_settings(env, tmp_path).sources["DNA"].client_folder == tmp_path
+    with pytest.raises(ConfigurationError, match=r"ORACLE_CLIENT_DIR is .* no folder"):
+        load_settings({**env, "ORACLE_CLIENT_DIR": str(tmp_path / "missing")}, tmp_path)

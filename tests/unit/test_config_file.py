@@ -140,7 +140,7 @@ def test_the_example_itself_configures_nothing(tmp_path: Path) -> None:
 
 
 def test_documented_values_are_the_defaults(tmp_path: Path) -> None:
-    chosen = {"UDM_TARGET", "UDM_ENV_FILE", "SPOOL_DIR", "UDM_DIGEST_KEY", "BCP_PATH"}
+    chosen = {"UDM_TARGET", "UDM_ENV_FILE", "SPOOL_DIR", "UDM_DIGEST_KEY", "BCP_PATH", "ORACLE_CLIENT_DIR"}
     values = {name: value for name, value in documented().items() if name not in chosen and not name.startswith(OF_URLS)}
     example, empty = load_settings(values, tmp_path), load_settings({}, tmp_path)
     names = [name for name in type(empty).__dataclass_fields__ if name != "digest_key"]

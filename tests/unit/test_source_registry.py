@@ -197,3 +197,10 @@ def test_importing_the_registry_loads_no_driver_and_no_sample() -> None:
     root = Path(__file__).parents[2]
     run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.strip() == "[]"
+
+
+def test_an_oracle_client_is_that_of_every_oracle_source_and_of_no_other(tmp_path: Path) -> None:
+    env = {"UDM_SOURCE_DNA": "oracle://h/", "UDM_SOURCE_CCM": "mssql://h/"}
+    registry = registry_from_environment(env, tmp_path)
+    assert (registry["DNA"].client_folder, registry["CCM"].client_folder) == (tmp_path, None)
+    assert registry_from_environment(env)["DNA"].client_folder is None

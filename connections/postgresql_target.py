@@ -22,8 +22,9 @@ from sqlalchemy.types import TypeEngine
 
 from connections.named_type import NamedType
 from connections.postgresql_connect import check_server, engine_of
-from connections.postgresql_copy import copy_hashes, copy_in, read_rows
+from connections.postgresql_copy import copy_in, read_rows
 from connections.postgresql_errors import is_transient, without_password
+from connections.postgresql_hashes import read_hashes
 from connections.postgresql_lock import advisory_lock, lock_key
 from connections.postgresql_types import canonical_type, postgresql_type, travels_as_text
 from connections.target import Databases, Session, Target, ddl
@@ -188,9 +189,12 @@ class PostgreSQLTarget(Target):
         """A server-side cursor."""
         return read_rows(_session(connection), _text(query), rows)
 
-    def read_hashes(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
-        """A binary COPY, whose records all have one length."""
-        return copy_hashes(_session(connection), _text(query), rows)
+    def read_hashes(
+        self, connection: sa.Connection, stage: TableName, query: sa.Select[tuple[object, ...]], rows: int
+    ) -> Iterator[pl.DataFrame]:
+        """From the current index alone where that serves."""
+        index = f"{_quote(self.schema(stage.database, stage.schema))}.{_quote(_current_index(stage))}"
+        return read_hashes(_session(connection), index, _text(query), rows)
 
     def travelling(self, column: Column) -> sa.ColumnElement[object]:
         """TIME and UUID as text."""
@@ -213,22 +217,20 @@ class PostgreSQLTarget(Target):
 
     def one_active_index(self, name: TableName, key: str, flag: str) -> str:
         """A partial unique index."""
-        return self._index("ux", name, "one_active", f"({_quote(key)}) WHERE {_quote(flag)}", unique=True)
+        index = index_name("ux", name.table, "one_active")
+        return self._index(index, name, f"({_quote(key)}) WHERE {_quote(flag)}", unique=True)
 
     def current_index(self, name: TableName, key: str, read_back: Sequence[str], flag: str) -> str:
         """A partial unique index that covers what is read back: an index-only scan costs the same however wide the table."""
         included = ", ".join(map(_quote, read_back))
-        return self._index("ux", name, "current", f"({_quote(key)}) INCLUDE ({included}) WHERE {_quote(flag)}", unique=True)
+        return self._index(_current_index(name), name, f"({_quote(key)}) INCLUDE ({included}) WHERE {_quote(flag)}", unique=True)
 
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
         """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
         deleted = f"({_quote(KEY_HASH)}) WHERE {_quote(SCD2_OPERATION)} = 'D'"
         ended = f"({_quote(END_BATCH_ID)}) WHERE {_quote(END_BATCH_ID)} IS NOT NULL"
-        return (
-            self._index("ix", bronze, "deleted", deleted),
-            self._index("ix", bronze, "batch", f"({_quote(BATCH_ID)})"),
-            self._index("ix", bronze, "end_batch", ended),
-        )
+        bodies = {"deleted": deleted, "batch": f"({_quote(BATCH_ID)})", "end_batch": ended}
+        return [self._index(index_name("ix", bronze.table, purpose), bronze, body) for purpose, body in bodies.items()]
 
     def analyze(self, connection: sa.Connection, name: TableName) -> None:
         """ANALYZE: a table without statistics is taken for one of a few rows, and joined row by row."""
@@ -239,8 +241,7 @@ class PostgreSQLTarget(Target):
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(ddl(f"VACUUM (ANALYZE) {self.quoted(name)}"))
 
-    def _index(self, prefix: str, name: TableName, purpose: str, body: str, *, unique: bool = False) -> str:
-        index = index_name(prefix, name.table, purpose)
+    def _index(self, index: str, name: TableName, body: str, *, unique: bool = False) -> str:
         return f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {_quote(index)} ON {self.quoted(name)} {body}"
 
     def is_transient(self, error: BaseException) -> bool:
@@ -281,6 +282,10 @@ def index_name(prefix: str, table: str, purpose: str) -> str:
     digest = hashlib.blake2b(whole.encode(), digest_size=6).hexdigest()
     tail = f"_{digest}_{purpose}"
     return whole.encode()[: LONGEST_NAME - len(tail)].decode(errors="ignore") + tail
+
+
+def _current_index(stage: TableName) -> str:
+    return index_name("ux", stage.table, "current")
 
 
 def _session(connection: sa.Connection) -> psycopg.Connection[Any]:

@@ -155,8 +155,11 @@ class Target(ABC):
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
         """Stream a query's result in frames of about `rows` rows."""
 
-    def read_hashes(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
-        """Stream a query of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout`, none of them ever NULL."""
+    def read_hashes(
+        self, connection: sa.Connection, stage: TableName, query: sa.Select[tuple[object, ...]], rows: int
+    ) -> Iterator[pl.DataFrame]:
+        """Stream a query of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout` of `stage`, none of them ever NULL."""
+        del stage
         return self.read(connection, query, rows)
 
     @abstractmethod

@@ -216,3 +216,15 @@ CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_end_batch"
 SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout
  FROM "UDM_Stage.DNA"."ACCT_cdc"
  WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true;
+
+-- Hashes read back, from the index
+
+SELECT part.*
+ FROM generate_series(0, 255) AS b (first) CROSS
+ JOIN LATERAL (SELECT h._hash_layout, count(*), bool_and(octet_length(h._key_hash) = 16
+ AND octet_length(h._row_hash) = 16), string_agg(h._key_hash, ''::bytea), string_agg(h._row_hash, ''::bytea)
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS h
+ WHERE h._key_hash BETWEEN set_byte('\x00'::bytea, 0, b.first)
+ AND set_byte('\x00'::bytea, 0, b.first) || '\xffffffffffffffffffffffffffffff'::bytea GROUP BY h._hash_layout) AS part;

@@ -16,6 +16,7 @@ from sqlalchemy.engine.interfaces import Compiled, Dialect
 
 from cdc.engine import cdc_statements
 from connections.duckdb_target import DuckDBTarget
+from connections.postgresql_hashes import in_ranges
 from connections.postgresql_target import PostgreSQLTarget
 from connections.target import Databases, Target
 from data_load.bcp_loader import STAGING_COLUMNS
@@ -139,6 +140,10 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
         "Indexes of Bronze": lambda to: create_one_active_index(target, to, tables.bronze),
         "Hashes read back": lambda to: to.execute(current_hashes(target, tables.stage)),
     }
+    if name == "postgresql":
+        steps["Hashes read back, from the index"] = lambda to: to.execute(
+            sa.text(in_ranges(str(current_hashes(target, tables.stage).compile(dialect=target.text_dialect))).replace(":", "\\:"))
+        )
     for title, step in steps.items():
         recorded = _Recorded()
         step(cast("sa.Connection", recorded))

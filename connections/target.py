@@ -7,11 +7,11 @@ which dialect it runs on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import polars as pl
 import sqlalchemy as sa
@@ -48,6 +48,10 @@ class Target(ABC):
     add_column_keyword: ClassVar[str] = "ADD"
     compares_case: ClassVar[bool] = False
     """Whether names that differ in case only are two names."""
+    stage_storage: ClassVar[Mapping[str, Any]] = {}
+    """How Stage's tables are stored, as keywords of `sa.Table`."""
+    staging_storage: ClassVar[Mapping[str, Any]] = {}
+    """How staging tables are stored that need not outlive a crash of the server."""
     max_tx_rows: ClassVar[int] = 0
     """Changed rows that a transaction should hold where MAX_TX_ROWS does not say; 0 is any number."""
 

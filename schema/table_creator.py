@@ -15,7 +15,8 @@ from model.warehouse import WarehouseTable
 
 def create_stage(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:
     """The change table: the source's columns, then ours."""
-    create_table(target, connection, tables.stage, [*typed(target, tables.columns), *_stage_columns(target)])
+    columns = [*typed(target, tables.columns), *_stage_columns(target)]
+    create_table(target, connection, tables.stage, columns, target.stage_storage)
 
 
 def create_bronze(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:

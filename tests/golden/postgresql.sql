@@ -170,7 +170,7 @@ UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
 
 -- Stage, for a column of every type
 
- CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."ACCT_cdc" ( "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, _row_hash bytea NOT NULL, _hash_layout BIGINT NOT NULL, _extracted_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_operation VARCHAR(1) NOT NULL, _cdc_valid_from TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_valid_to TIMESTAMP WITHOUT TIME ZONE, _cdc_is_current BOOLEAN NOT NULL, _cdc_batch_id BIGINT NOT NULL ) ;
+ CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."ACCT_cdc" ( "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, _row_hash bytea NOT NULL, _hash_layout BIGINT NOT NULL, _extracted_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_operation VARCHAR(1) NOT NULL, _cdc_valid_from TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_valid_to TIMESTAMP WITHOUT TIME ZONE, _cdc_is_current BOOLEAN NOT NULL, _cdc_batch_id BIGINT NOT NULL ) WITH (autovacuum_vacuum_scale_factor = 0.01) ;
 
 -- Bronze, for a column of every type
 
@@ -178,9 +178,9 @@ UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
 
 -- Staging, and its end
 
- CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."_staging_ACCT_7" ( "ACCTNBR" bigint, "Order" text, _key_hash bytea, _row_hash bytea, _hash_layout bigint, _cdc_operation text ) ;
+ CREATE UNLOGGED TABLE IF NOT EXISTS "UDM_Stage.DNA"."_staging_ACCT_7" ( "ACCTNBR" bigint, "Order" text, _key_hash bytea, _row_hash bytea, _hash_layout bigint, _cdc_operation text ) WITH (autovacuum_enabled = off) ;
 
-ANALYZE "UDM_Stage.DNA"."_staging_ACCT_7";
+ANALYZE "UDM_Stage.DNA"."_staging_ACCT_7" ("_key_hash", "_cdc_operation");
 
 DROP TABLE IF EXISTS "UDM_Stage.DNA"."_staging_ACCT_7";
 

@@ -127,7 +127,7 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
     every_kind = replace(tables, columns=columns, stored=tuple(column.name for column in columns))
 
     def staging(to: sa.Connection) -> None:
-        create_table(target, to, tables.staging, typed(target, (*tables.columns, *STAGING_COLUMNS)))
+        create_table(target, to, tables.staging, typed(target, (*tables.columns, *STAGING_COLUMNS)), target.staging_storage)
         target.analyze(to, tables.staging)
         drop_table(target, to, tables.staging)
 

@@ -1,12 +1,10 @@
-"""COPY, PostgreSQL's bulk protocol: frames to a table as CSV, rows from a query as frames.
+"""COPY, PostgreSQL's bulk protocol: frames to a table in binary, rows from a query as frames.
 
-CSV written by polars loads in 1.5 times the time of a ready-made binary COPY, which would have to be made from Arrow first.
 Source: https://www.postgresql.org/docs/14/sql-copy.html
 """
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -15,9 +13,10 @@ import polars as pl
 import psycopg
 from psycopg.copy import QueuedLibpqWriter
 
+from connections.postgresql_binary import HEADER, TRAILER, binary_rows
 from connections.postgresql_types import check_storable
 from model.errors import ValueNotExact
-from model.types import Column, Kind
+from model.types import Column
 
 _DTYPES: dict[int, pl.DataType] = {
     16: pl.Boolean(),
@@ -46,7 +45,7 @@ class _Stopped(Exception):
 def copy_in(
     connection: psycopg.Connection, table: str, statement: str, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
 ) -> int:
-    """`COPY … FROM STDIN (FORMAT csv)` of frames; a frame is written while the server still reads the one before.
+    """`COPY … FROM STDIN (FORMAT binary)` of frames; a frame is written while the server still reads the one before.
 
     Raises:
         ValueNotExact: naming the column, before or while loading.
@@ -56,9 +55,11 @@ def copy_in(
     try:
         with suppress(_Stopped), cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
             try:
+                copy.write(HEADER)
                 for frame in frames:
                     check_storable(table, frame, columns)
-                    copy.write(_csv(frame, columns))
+                    copy.write(binary_rows(frame, columns))
+                copy.write(TRAILER)
             except psycopg.Error:
                 raise
             except BaseException as error:  # noqa: BLE001 - raised again below
@@ -69,18 +70,6 @@ def copy_in(
     if failure is not None:
         raise failure
     return cursor.rowcount
-
-
-def _csv(frame: pl.DataFrame, columns: Sequence[Column]) -> bytes:
-    """NULL is an empty field, `''` a quoted one; bytes are hexadecimal; floats have the fewest digits that give them back."""
-    buffer = io.BytesIO()
-    frame.select(_field(column) for column in columns).write_csv(buffer, include_header=False)
-    return buffer.getvalue()
-
-
-def _field(column: Column) -> pl.Expr:
-    value = pl.col(column.name)
-    return ("\\x" + value.bin.encode("hex")).alias(column.name) if column.type.kind is Kind.BINARY else value
 
 
 def _without_values(table: str, error: psycopg.Error, columns: Sequence[Column]) -> Exception:

@@ -203,9 +203,9 @@ class PostgreSQLTarget(Target):
     def bulk_load(
         self, connection: sa.Connection, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
     ) -> int:
-        """COPY of CSV."""
+        """COPY in binary."""
         listed = _listed(column.name for column in columns)
-        statement = f"COPY {self.quoted(name)} ({listed}) FROM STDIN (FORMAT csv)"
+        statement = f"COPY {self.quoted(name)} ({listed}) FROM STDIN (FORMAT binary)"
         return copy_in(_session(connection), str(name), statement, columns, frames)
 
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:

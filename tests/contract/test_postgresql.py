@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal, localcontext
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -22,10 +24,11 @@ from connections.postgresql_hashes import copy_hashes, copy_ranges, in_ranges
 from connections.postgresql_lock import lock_key
 from connections.postgresql_target import PostgreSQLTarget, index_name
 from connections.target import Databases
+from data_load.schema_utils import create_table, typed
 from model.control import CONTROL
 from model.errors import IntegrityError, TableHeld, TargetUnavailable, TransientError, ValueNotExact
 from model.names import TableName
-from model.types import TIME, UUID, Column
+from model.types import TIME, UUID, Column, decimal, integer
 from tests.contract.backends import POSTGRESQL, settings_for
 from tests.contract.pipeline import Pipeline, opened_pipeline
 from tests.postgresql_server import postgresql_server
@@ -275,6 +278,30 @@ def test_text_that_stands_for_a_time_or_a_uuid_is_refused_where_it_would_come_ba
         with pytest.raises(ValueNotExact, match="'The Column'") as caught:
             target.bulk_load(connection, name, [column], [pl.DataFrame({"The Column": [value]})])
     assert value not in str(caught.value)
+
+
+DECIMALS = [(1, 0), (1, 1), (4, 2), (9, 4), (16, 0), (17, 1), (18, 2), (18, 17), (19, 3), (20, 0), (33, 16), (35, 33)]
+DECIMALS += [(38, scale) for scale in (0, 1, 6, 10, 16, 22, 37, 38)]
+
+
+@pytest.mark.parametrize(("precision", "scale"), DECIMALS)
+def test_decimals_of_every_width_are_stored_to_the_last_digit(target: PostgreSQLTarget, precision: int, scale: int) -> None:
+    chance = Random(precision * 100 + scale)
+    ends = [0, 1, 10**precision - 1, *(10**power for power in range(precision)), 10_000, 10**16 - 1, 10**16 + 1]
+    drawn = [chance.randrange(10 ** chance.randint(1, precision)) for _ in range(200)]
+    whole = [number for number in (*ends, *drawn) if number < 10**precision]
+    numbers = [*whole, *(-number for number in whole), None]
+    with localcontext(prec=60):
+        values = [None if number is None else Decimal(number).scaleb(-scale) for number in numbers]
+    frame = pl.DataFrame({"N": range(len(values)), "D": pl.Series(values, dtype=pl.Decimal(precision, scale))})
+    columns = [Column(name="N", type=integer(64)), Column(name="D", type=decimal(precision, scale))]
+    name = TableName(database="UDM_Stage", schema="ops", table="Decimals")
+    with target.engine.connect() as connection:
+        create_table(target, connection, name, typed(target, columns))
+        # In slices, whose buffers do not begin with their first row.
+        target.bulk_load(connection, name, columns, [frame.slice(0, 7), frame.slice(7, 0), frame.slice(7)])
+        stored = connection.execute(sa.text(f'SELECT "D"::text FROM {target.quoted(name)} ORDER BY "N"')).scalars().all()
+    assert stored == [None if value is None else f"{value:f}" for value in values]
 
 
 def test_a_value_that_the_server_refuses_while_loading_is_told_by_its_column_alone(target: PostgreSQLTarget) -> None:

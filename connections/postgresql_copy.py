@@ -13,7 +13,6 @@ import polars as pl
 import psycopg
 from psycopg.copy import QueuedLibpqWriter
 
-from connections.postgresql_binary import HEADER, TRAILER, binary_rows
 from connections.postgresql_types import check_storable
 from model.errors import ValueNotExact
 from model.types import Column
@@ -50,6 +49,9 @@ def copy_in(
     Raises:
         ValueNotExact: naming the column, before or while loading.
     """
+    # Here, for Arrow's functions take 0.05 s to import and a run that finds nothing changed has no use for them.
+    from connections.postgresql_binary import HEADER, TRAILER, binary_rows  # noqa: PLC0415
+
     failure: BaseException | None = None
     cursor = connection.cursor()
     try:

@@ -24,7 +24,7 @@ from connections.named_type import NamedType
 from connections.postgresql_connect import check_server, engine_of
 from connections.postgresql_copy import copy_in, read_rows
 from connections.postgresql_errors import is_transient, without_password
-from connections.postgresql_hashes import read_hashes
+from connections.postgresql_hashes import by_block, by_key, copy_hashes, index_serves
 from connections.postgresql_lock import advisory_lock, lock_key
 from connections.postgresql_types import canonical_type, postgresql_type, travels_as_text
 from connections.target import Databases, Session, Target, ddl
@@ -215,9 +215,12 @@ class PostgreSQLTarget(Target):
     def read_hashes(
         self, connection: sa.Connection, stage: TableName, query: sa.Select[tuple[object, ...]], rows: int
     ) -> Iterator[pl.DataFrame]:
-        """From the current index alone where that serves."""
-        index = f"{_quote(self.schema(stage.database, stage.schema))}.{_quote(_current_index(stage))}"
-        return read_hashes(_session(connection), index, _text(query), rows)
+        """Thousands of them a message, from the current index alone where that serves."""
+        session = _session(connection)
+        if index_serves(session, f"{_quote(self.schema(stage.database, stage.schema))}.{_quote(_current_index(stage))}"):
+            return copy_hashes(session, by_key(_text(query)), rows)
+        placed = query.add_columns(sa.column("ctid"))
+        return copy_hashes(session, by_block(_text(placed), self.quoted(stage)), rows)
 
     def travelling(self, column: Column) -> sa.ColumnElement[object]:
         """TIME and UUID as text."""

@@ -17,10 +17,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from connections import open_target, postgresql_hashes
+from connections import open_target, postgresql_target
 from connections.postgresql_connect import check_server, engine_of
 from connections.postgresql_errors import TRANSIENT, why_not_connected
-from connections.postgresql_hashes import copy_hashes, copy_ranges, in_ranges
+from connections.postgresql_hashes import by_block, by_key, copy_hashes
 from connections.postgresql_lock import lock_key
 from connections.postgresql_target import PostgreSQLTarget, index_name
 from connections.target import Databases
@@ -316,37 +316,39 @@ def test_a_value_that_the_server_refuses_while_loading_is_told_by_its_column_alo
     assert caught.value.__cause__ is None
 
 
-def test_hashes_are_read_back_in_blocks_and_from_an_index_alone(pipeline: Pipeline, target: PostgreSQLTarget) -> None:
+def test_hashes_are_read_back_from_an_index_alone_or_from_the_table_in_order(
+    pipeline: Pipeline, target: PostgreSQLTarget
+) -> None:
     rows = "SELECT i, i FROM range(10000) t(i)"
     pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY, V VARCHAR)", f"INSERT INTO T {rows}")
     pipeline.load("T")
     stage = target.quoted(pipeline.name("stage", "T"))
     query = f"SELECT _key_hash, _row_hash, _hash_layout FROM {stage} WHERE _cdc_is_current = true"
+    ways = (by_key(query), by_block(query.replace(" FROM", ", ctid FROM"), stage))
     with target.engine.connect() as connection:
         session: Any = connection.connection.driver_connection
-        by_row, in_blocks = (list(copied(session, query, 1_000)) for copied in (copy_hashes, copy_ranges))
+        read = [list(copy_hashes(session, way, 1_000)) for way in ways]
+        plans = ["\n".join(line for (line,) in session.execute(f"EXPLAIN (ANALYZE) {way}")) for way in ways]
         plain = session.execute(f"{query} ORDER BY 1").fetchall()
-        plan = "\n".join(line for (line,) in session.execute(f"EXPLAIN (ANALYZE) {in_ranges(query)}"))
-    for frames in (by_row, in_blocks):
-        assert len(frames) >= 9
+    for frames in read:
         assert sorted(pl.concat(frames).rows()) == plain
-    assert max(frame.height for frame in by_row) <= 1_001
-    assert pl.concat(in_blocks).get_column("_key_hash").is_sorted()
-    assert "Index Only Scan" in plan
-    assert "Heap Fetches: 0" in plan
+    assert len(read[0]) >= 9
+    assert pl.concat(read[0]).get_column("_key_hash").is_sorted()
+    assert "Index Only Scan" in plans[0]
+    assert "Heap Fetches: 0" in plans[0]
+    assert "Tid Range Scan" in plans[1]
 
 
-def test_a_later_run_reads_the_index_in_ranges_until_it_is_gone_or_most_rows_must_be_looked_up(
+def test_a_later_run_reads_the_index_until_it_is_gone_or_too_many_rows_must_be_looked_up(
     pipeline: Pipeline, target: PostgreSQLTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    for name, copied in (("ranges", copy_ranges), ("rows", copy_hashes)):
 
-        def noted(*given: Any, name: str = name, copied: Any = copied) -> Iterator[pl.DataFrame]:
-            read.append(name)
-            yield from copied(*given)
+    def noted(connection: Any, query: str, rows: int) -> Iterator[pl.DataFrame]:
+        read.append("table" if "ctid" in query else "index")
+        return copy_hashes(connection, query, rows)
 
-        monkeypatch.setattr(postgresql_hashes, copied.__name__, noted)
+    monkeypatch.setattr(postgresql_target, "copy_hashes", noted)
     rows = "SELECT i, i FROM range(10000) t(i)"
     pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY, V VARCHAR)", f"INSERT INTO T {rows}")
     stage = pipeline.name("stage", "T")
@@ -363,7 +365,7 @@ def test_a_later_run_reads_the_index_in_ranges_until_it_is_gone_or_most_rows_mus
     with target.engine.begin() as connection:
         connection.execute(sa.text(f'DROP INDEX "{target.schema(stage.database, stage.schema)}"."ux_T_cdc_current"'))
     assert pipeline.load("T").unchanged == 10_000
-    assert read == ["ranges", "rows", "ranges", "rows"]
+    assert read == ["index", "table", "index", "table"]
 
 
 BROKEN_HASHES = (
@@ -375,10 +377,11 @@ BROKEN_HASHES = (
 
 @pytest.mark.parametrize("hashes", BROKEN_HASHES)
 def test_a_current_row_without_hashes_is_an_error(target: PostgreSQLTarget, hashes: str) -> None:
-    query = f"SELECT {hashes}, 1::bigint AS _hash_layout FROM generate_series(1, 3)"
-    for copied in (copy_hashes, copy_ranges) if "NULL::bytea AS _key_hash" not in hashes else (copy_hashes,):
+    query = f"SELECT {hashes}, 1::bigint AS _hash_layout, '(0,1)'::tid AS ctid FROM generate_series(1, 3)"
+    ways = [by_block(query, "pg_class"), *([] if "NULL::bytea AS _key_hash" in hashes else [by_key(query)])]
+    for way in ways:
         with target.engine.connect() as connection, pytest.raises(IntegrityError):
-            list(copied(connection.connection.driver_connection, query, 10))  # type: ignore[arg-type]
+            list(copy_hashes(connection.connection.driver_connection, way, 10))  # type: ignore[arg-type]
 
 
 def test_a_hint_for_psql_shows_no_password(target: PostgreSQLTarget, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,12 +219,24 @@ SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_has
 
 -- Hashes read back, from the index
 
-SELECT part.*
- FROM generate_series(0, 255) AS b (first) CROSS
+SELECT rows.*
+ FROM generate_series(0, 255) AS part (first) CROSS
  JOIN LATERAL (SELECT h._hash_layout, count(*), bool_and(octet_length(h._key_hash) = 16
  AND octet_length(h._row_hash) = 16), string_agg(h._key_hash, ''::bytea), string_agg(h._row_hash, ''::bytea)
  FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout
  FROM "UDM_Stage.DNA"."ACCT_cdc"
  WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS h
- WHERE h._key_hash BETWEEN set_byte('\x00'::bytea, 0, b.first)
- AND set_byte('\x00'::bytea, 0, b.first) || '\xffffffffffffffffffffffffffffff'::bytea GROUP BY h._hash_layout) AS part;
+ WHERE h._key_hash BETWEEN set_byte('\x00'::bytea, 0, part.first)
+ AND set_byte('\x00'::bytea, 0, part.first) || '\xffffffffffffffffffffffffffffff'::bytea GROUP BY h._hash_layout) AS rows;
+
+-- Hashes read back, from the table
+
+SELECT rows.*
+ FROM generate_series(0, pg_relation_size('"UDM_Stage.DNA"."ACCT_cdc"') / current_setting('block_size')::int, 512) AS part (first) CROSS
+ JOIN LATERAL (SELECT h._hash_layout, count(*), bool_and(octet_length(h._key_hash) = 16
+ AND octet_length(h._row_hash) = 16), string_agg(h._key_hash, ''::bytea), string_agg(h._row_hash, ''::bytea)
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout, ctid
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS h
+ WHERE h.ctid >= ('(' || part.first || ',0)')::tid
+ AND h.ctid < ('(' || part.first + 512 || ',0)')::tid GROUP BY h._hash_layout) AS rows;

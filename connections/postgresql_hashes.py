@@ -1,8 +1,8 @@
 """The hashes of Stage's current rows, read back from PostgreSQL thousands a message.
 
 A message costs either side more than finding a row does: row by row a million take 0.5 s of the server's time and 1 s of ours.
-So the server puts the hashes of a part of the table together, into two long strings: 0.2 s and 0.02 s. The parts are ranges of the
-key in the current index or, where that would look too many rows up in the table, ranges of the table's blocks.
+So the server puts the hashes of a part of the table together, into two long strings: 0.2 s and 0.02 s. The parts are ranges of
+the key in the current index or, where that would look too many rows up in the table, ranges of the table's blocks.
 Sources: https://www.postgresql.org/docs/14/functions-aggregate.html, https://www.postgresql.org/docs/14/indexes-index-only-scans.html
 """
 
@@ -20,7 +20,7 @@ from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
 _BYTES = 16
 _BLOCKS = 512
 # Whether an index is there and spares more than it costs: it answers alone for pages that are marked as visible to all, a mark
-# that goes with a page's change and comes back with VACUUM. A row of another page is looked up, at random, for half a page's price.
+# that goes with a page's change and comes back with VACUUM. A row of another page is looked up, at random, for half a page's.
 _SERVES = """
     SELECT x.indisvalid
        AND (t.relpages - t.relallvisible + pg_stat_get_dead_tuples(t.oid)) * t.reltuples <= 2 * t.relpages::float8 ^ 2

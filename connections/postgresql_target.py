@@ -253,9 +253,15 @@ class PostgreSQLTarget(Target):
 
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
         """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
-        deleted = f"({_quote(KEY_HASH)}) WHERE {_quote(SCD2_OPERATION)} = 'D'"
-        ended = f"({_quote(END_BATCH_ID)}) WHERE {_quote(END_BATCH_ID)} IS NOT NULL"
-        bodies = {"deleted": deleted, "batch": f"({_quote(BATCH_ID)})", "end_batch": ended}
+        batch = self._index(index_name("ix", bronze.table, "batch"), bronze, f"({_quote(BATCH_ID)})")
+        return [*self.sparse_indexes(bronze), batch]
+
+    def sparse_indexes(self, bronze: TableName) -> Sequence[str]:
+        """Over deleted and over ended versions."""
+        bodies = {
+            "deleted": f"({_quote(KEY_HASH)}) WHERE {_quote(SCD2_OPERATION)} = 'D'",
+            "end_batch": f"({_quote(END_BATCH_ID)}) WHERE {_quote(END_BATCH_ID)} IS NOT NULL",
+        }
         return [self._index(index_name("ix", bronze.table, purpose), bronze, body) for purpose, body in bodies.items()]
 
     def analyze(self, connection: sa.Connection, name: TableName) -> None:

@@ -207,6 +207,11 @@ class Target(ABC):
         del bronze
         return ()
 
+    def sparse_indexes(self, bronze: TableName) -> Sequence[str]:
+        """Those of `lookup_indexes` that hold no row of a first load, and so cost least when they are made with the table."""
+        del bronze
+        return ()
+
     def analyze(self, connection: sa.Connection, name: TableName) -> None:
         """Let the target count a table that has just been loaded, where it plans by such counts."""
         del connection, name

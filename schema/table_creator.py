@@ -23,6 +23,8 @@ def create_bronze(target: Target, connection: sa.Connection, tables: WarehouseTa
     """The history table: its surrogate key, the source's columns, then ours."""
     columns = [target.surrogate_column(), *typed(target, tables.columns), *_bronze_columns(target)]
     create_table(target, connection, tables.bronze, columns)
+    for statement in target.sparse_indexes(tables.bronze):
+        connection.execute(target.ddl(tables.bronze.database, statement))
 
 
 def _stage_columns(target: Target) -> list[sa.Column[Any]]:

@@ -176,6 +176,14 @@ UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
 
  CREATE TABLE IF NOT EXISTS "UDM_Bronze.DNA"."ACCT_scd2_python" ( _scd2_key BIGINT GENERATED ALWAYS AS IDENTITY, "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, "UdmHash" bytea NOT NULL, _hash_layout BIGINT NOT NULL, "UdmEffectiveDateTime" TIMESTAMP WITHOUT TIME ZONE NOT NULL, "UdmEndDateTime" TIMESTAMP WITHOUT TIME ZONE, "UdmActiveFlag" BOOLEAN NOT NULL, "UdmScd2Operation" VARCHAR(1) NOT NULL, _batch_id BIGINT NOT NULL, _end_batch_id BIGINT ) ;
 
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_deleted"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_key_hash")
+ WHERE "UdmScd2Operation" = 'D';
+
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_end_batch"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_end_batch_id")
+ WHERE "_end_batch_id" IS NOT NULL;
+
 -- Staging, and its end
 
  CREATE UNLOGGED TABLE IF NOT EXISTS "UDM_Stage.DNA"."_staging_ACCT_7" ( "ACCTNBR" bigint, "Order" text, _key_hash bytea, _row_hash bytea, _hash_layout bigint, _cdc_operation text ) WITH (autovacuum_enabled = off) ;
@@ -204,12 +212,12 @@ CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_deleted"
  ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_key_hash")
  WHERE "UdmScd2Operation" = 'D';
 
-CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_batch"
- ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_batch_id");
-
 CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_end_batch"
  ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_end_batch_id")
  WHERE "_end_batch_id" IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_batch"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_batch_id");
 
 -- Hashes read back
 

@@ -50,6 +50,7 @@ def engine_of(url: URL) -> sa.Engine:
         url.set(drivername="postgresql+psycopg"),
         connect_args={**parameters, "options": options, "cursor_factory": QuietCursor},
         hide_parameters=True,
+        use_native_hstore=False,  # nor look its type up, at each start
         max_overflow=-1,  # as many as the workers need, and no waiting for one another
         pool_pre_ping=True,
     )

@@ -9,6 +9,7 @@ Sources: https://www.postgresql.org/docs/14/functions-aggregate.html, https://ww
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import polars as pl
 import psycopg
@@ -89,10 +90,11 @@ def copy_hashes(connection: psycopg.Connection, query: str, rows: int) -> Iterat
 
 def _joined(parts: Sequence[tuple[int, int, bytes, bytes]]) -> pl.DataFrame:
     layouts = [pl.repeat(layout, count, dtype=pl.Int64, eager=True) for layout, count, _, _ in parts]
-    keys, hashes = (_binary(b"".join(blocks)) for blocks in ((part[2] for part in parts), (part[3] for part in parts)))
-    columns = (keys, hashes, pl.concat(layouts) if layouts else pl.Series(dtype=pl.Int64))
-    return pl.DataFrame(columns, schema=(KEY_HASH, ROW_HASH, HASH_LAYOUT))
+    keys, hashes = (_array(b"".join(blocks)) for blocks in ((part[2] for part in parts), (part[3] for part in parts)))
+    # As a table: for an array polars would import pyarrow.compute, which takes 0.05 s.
+    frame = cast("pl.DataFrame", pl.from_arrow(pa.table({KEY_HASH: keys, ROW_HASH: hashes})))
+    return frame.with_columns((pl.concat(layouts) if layouts else pl.Series(dtype=pl.Int64)).alias(HASH_LAYOUT))
 
 
-def _binary(block: bytes) -> pl.Series:
-    return pl.Series(pa.FixedSizeBinaryArray.from_buffers(pa.binary(_BYTES), len(block) // _BYTES, [None, pa.py_buffer(block)]))
+def _array(block: bytes) -> pa.Array:
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(_BYTES), len(block) // _BYTES, [None, pa.py_buffer(block)])

@@ -316,6 +316,23 @@ def test_a_value_that_the_server_refuses_while_loading_is_told_by_its_column_alo
     assert caught.value.__cause__ is None
 
 
+def test_only_a_staging_table_that_a_promotion_in_chunks_resumes_from_outlasts_a_crash(
+    pipeline: Pipeline, target: PostgreSQLTarget
+) -> None:
+    created: list[str] = []
+
+    def noted(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.lstrip().startswith("CREATE") and "_staging_" in statement:
+            created.append(statement.split()[1])
+
+    sa.event.listen(target.engine, "before_cursor_execute", noted)
+    pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY)", "INSERT INTO T SELECT i FROM range(100) t(i)")
+    pipeline.load("T")
+    pipeline.source.execute("INSERT INTO T SELECT i FROM range(100, 200) t(i)")
+    pipeline.load("T", max_tx_rows=30)
+    assert created == ["UNLOGGED", "TABLE"]
+
+
 def test_hashes_are_read_back_from_an_index_alone_or_from_the_table_in_order(
     pipeline: Pipeline, target: PostgreSQLTarget
 ) -> None:

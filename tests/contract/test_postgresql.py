@@ -22,7 +22,8 @@ from connections.postgresql_connect import check_server, engine_of
 from connections.postgresql_errors import TRANSIENT, why_not_connected
 from connections.postgresql_hashes import by_block, by_key, copy_hashes
 from connections.postgresql_lock import lock_key
-from connections.postgresql_target import PostgreSQLTarget, index_name
+from connections.postgresql_statements import index_name
+from connections.postgresql_target import PostgreSQLTarget
 from connections.target import Databases
 from data_load.schema_utils import create_table, typed
 from model.control import CONTROL
@@ -162,6 +163,16 @@ def test_a_session_is_what_the_pipeline_relies_on_whatever_the_database_is_set_t
     with engine.connect() as connection:
         assert tuple(connection.execute(sa.text(query)).one()) == ("UTC", "0", "udm-pipeline")
     engine.dispose()
+
+
+def test_the_planner_is_told_what_a_random_page_costs_unless_the_url_says_so(tmp_path: Path) -> None:
+    url = POSTGRESQL.empty(tmp_path)
+    query = sa.text("SELECT current_setting('random_page_cost'), current_setting('jit'), current_setting('TimeZone')")
+    for options, expected in ({}, ("1.1", "off", "UTC")), ({"options": "-c random_page_cost=3"}, ("3", "off", "UTC")):
+        engine = engine_of(url.update_query_dict(options))
+        with engine.connect() as connection:
+            assert tuple(connection.execute(query).one()) == expected
+        engine.dispose()
 
 
 def test_a_held_table_names_its_holder(target: PostgreSQLTarget) -> None:

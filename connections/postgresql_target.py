@@ -5,10 +5,9 @@ A database of the warehouse and a schema in it are one PostgreSQL schema, named 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -20,24 +19,25 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.types import TypeEngine
 
+from connections import postgresql_statements as statements
 from connections.named_type import NamedType
 from connections.postgresql_connect import check_server, engine_of
-from connections.postgresql_copy import copy_hashes, copy_in, read_rows
+from connections.postgresql_copy import copy_in, read_rows
 from connections.postgresql_errors import is_transient, without_password
+from connections.postgresql_hashes import by_block, by_key, copy_hashes, index_serves
 from connections.postgresql_lock import advisory_lock, lock_key
+from connections.postgresql_statements import LONGEST_NAME, listed, quoted
 from connections.postgresql_types import canonical_type, postgresql_type, travels_as_text
 from connections.target import Databases, Session, Target, ddl
 from model.errors import TargetUnavailable, UnsupportedName
 from model.names import TableName
-from model.system_columns import BATCH_ID, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
+from model.system_columns import SCD2_KEY
 from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-LONGEST_NAME = 63
-"""Bytes; PostgreSQL cuts longer names in silence. https://www.postgresql.org/docs/14/limits.html"""
 _MOST_COLUMNS = 1600 - 16
 _HIDDEN_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _CANCEL_SECONDS = 3.0
@@ -51,6 +51,8 @@ class PostgreSQLTarget(Target):
     kind: ClassVar[str] = "postgresql"
     add_column_keyword: ClassVar[str] = "ADD COLUMN"
     compares_case: ClassVar[bool] = True
+    stage_storage: ClassVar[Mapping[str, Any]] = statements.STAGE_STORAGE
+    staging_storage: ClassVar[Mapping[str, Any]] = statements.STAGING_STORAGE
 
     def __init__(self, url: URL, databases: Databases) -> None:
         self._url = url
@@ -179,18 +181,25 @@ class PostgreSQLTarget(Target):
     def bulk_load(
         self, connection: sa.Connection, name: TableName, columns: Sequence[Column], frames: Iterable[pl.DataFrame]
     ) -> int:
-        """COPY of CSV."""
-        listed = ", ".join(_quote(column.name) for column in columns)
-        statement = f"COPY {self.quoted(name)} ({listed}) FROM STDIN (FORMAT csv)"
+        """COPY in binary."""
+        names = listed(column.name for column in columns)
+        statement = f"COPY {self.quoted(name)} ({names}) FROM STDIN (FORMAT binary)"
         return copy_in(_session(connection), str(name), statement, columns, frames)
 
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
         """A server-side cursor."""
         return read_rows(_session(connection), _text(query), rows)
 
-    def read_hashes(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
-        """A binary COPY, whose records all have one length."""
-        return copy_hashes(_session(connection), _text(query), rows)
+    def read_hashes(
+        self, connection: sa.Connection, stage: TableName, query: sa.Select[tuple[object, ...]], rows: int
+    ) -> Iterator[pl.DataFrame]:
+        """Thousands of them a message, from the current index alone where that serves."""
+        session = _session(connection)
+        index = f"{quoted(self.schema(stage.database, stage.schema))}.{quoted(statements.current_index_name(stage))}"
+        if index_serves(session, index):
+            return copy_hashes(session, by_key(_text(query)), rows)
+        placed = query.add_columns(sa.column("ctid"))
+        return copy_hashes(session, by_block(_text(placed), self.quoted(stage)), rows)
 
     def travelling(self, column: Column) -> sa.ColumnElement[object]:
         """TIME and UUID as text."""
@@ -213,35 +222,30 @@ class PostgreSQLTarget(Target):
 
     def one_active_index(self, name: TableName, key: str, flag: str) -> str:
         """A partial unique index."""
-        return self._index("ux", name, "one_active", f"({_quote(key)}) WHERE {_quote(flag)}", unique=True)
+        return statements.one_active_index(name, self.quoted(name), key, flag)
 
     def current_index(self, name: TableName, key: str, read_back: Sequence[str], flag: str) -> str:
-        """A partial unique index that covers what is read back: an index-only scan costs the same however wide the table."""
-        included = ", ".join(map(_quote, read_back))
-        return self._index("ux", name, "current", f"({_quote(key)}) INCLUDE ({included}) WHERE {_quote(flag)}", unique=True)
+        """A partial unique index that covers what is read back."""
+        return statements.current_index(name, self.quoted(name), key, read_back, flag)
 
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
         """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
-        deleted = f"({_quote(KEY_HASH)}) WHERE {_quote(SCD2_OPERATION)} = 'D'"
-        ended = f"({_quote(END_BATCH_ID)}) WHERE {_quote(END_BATCH_ID)} IS NOT NULL"
-        return (
-            self._index("ix", bronze, "deleted", deleted),
-            self._index("ix", bronze, "batch", f"({_quote(BATCH_ID)})"),
-            self._index("ix", bronze, "end_batch", ended),
-        )
+        return [*self.sparse_indexes(bronze), statements.batch_index(bronze, self.quoted(bronze))]
+
+    def sparse_indexes(self, bronze: TableName) -> Sequence[str]:
+        """Over deleted and over ended versions."""
+        return statements.sparse_indexes(bronze, self.quoted(bronze))
 
     def analyze(self, connection: sa.Connection, name: TableName) -> None:
         """ANALYZE: a table without statistics is taken for one of a few rows, and joined row by row."""
-        connection.execute(ddl(f"ANALYZE {self.quoted(name)}"))
+        connection.execute(ddl(f"ANALYZE {self.quoted(name)} ({listed(statements.STAGING_LOOKED_UP)})"))
 
     def settle(self, name: TableName) -> None:
         """VACUUM sets the visibility map, without which an index-only scan reads the table all the same."""
+        is_stage = name.database == self.databases.stage
+        columns = listed(statements.STAGE_LOOKED_UP if is_stage else statements.BRONZE_LOOKED_UP)
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(ddl(f"VACUUM (ANALYZE) {self.quoted(name)}"))
-
-    def _index(self, prefix: str, name: TableName, purpose: str, body: str, *, unique: bool = False) -> str:
-        index = index_name(prefix, name.table, purpose)
-        return f"CREATE {'UNIQUE ' if unique else ''}INDEX IF NOT EXISTS {_quote(index)} ON {self.quoted(name)} {body}"
+            connection.execute(ddl(f"VACUUM (ANALYZE) {self.quoted(name)} ({columns})"))
 
     def is_transient(self, error: BaseException) -> bool:
         """By SQLSTATE."""
@@ -273,23 +277,9 @@ class PostgreSQLTarget(Target):
         return _PLAIN
 
 
-def index_name(prefix: str, table: str, purpose: str) -> str:
-    """A name of at most 63 bytes; one that would be longer is cut and told apart by a digest of the whole."""
-    whole = f"{prefix}_{table}_{purpose}"
-    if len(whole.encode()) <= LONGEST_NAME:
-        return whole
-    digest = hashlib.blake2b(whole.encode(), digest_size=6).hexdigest()
-    tail = f"_{digest}_{purpose}"
-    return whole.encode()[: LONGEST_NAME - len(tail)].decode(errors="ignore") + tail
-
-
 def _session(connection: sa.Connection) -> psycopg.Connection[Any]:
     return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
 
 def _text(query: sa.Select[tuple[object, ...]]) -> str:
     return str(query.compile(dialect=_PLAIN, compile_kwargs={"literal_binds": True}))
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -91,6 +91,11 @@ def postgresql_type(column_type: ColumnType) -> TypeEngine[object]:
     return NamedType(name)
 
 
+def integer_bits(column_type: ColumnType) -> int | None:
+    """The bits of the PostgreSQL integer that stores a canonical one; None where only a numeric holds it."""
+    return {"smallint": 16, "integer": 32, "bigint": 64}.get(_INTEGERS[column_type.bits, column_type.unsigned])
+
+
 def travels_as_text(data_type: str) -> bool:
     """Whether a column is read back through `CAST(… AS text)`."""
     return data_type in {"time without time zone", "uuid"}

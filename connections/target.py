@@ -7,11 +7,11 @@ which dialect it runs on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import polars as pl
 import sqlalchemy as sa
@@ -48,6 +48,10 @@ class Target(ABC):
     add_column_keyword: ClassVar[str] = "ADD"
     compares_case: ClassVar[bool] = False
     """Whether names that differ in case only are two names."""
+    stage_storage: ClassVar[Mapping[str, Any]] = {}
+    """How Stage's tables are stored, as keywords of `sa.Table`."""
+    staging_storage: ClassVar[Mapping[str, Any]] = {}
+    """How staging tables are stored that need not outlive a crash of the server."""
     max_tx_rows: ClassVar[int] = 0
     """Changed rows that a transaction should hold where MAX_TX_ROWS does not say; 0 is any number."""
 
@@ -155,8 +159,11 @@ class Target(ABC):
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
         """Stream a query's result in frames of about `rows` rows."""
 
-    def read_hashes(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
-        """Stream a query of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout`, none of them ever NULL."""
+    def read_hashes(
+        self, connection: sa.Connection, stage: TableName, query: sa.Select[tuple[object, ...]], rows: int
+    ) -> Iterator[pl.DataFrame]:
+        """Stream a query of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout` of `stage`, none of them ever NULL."""
+        del stage
         return self.read(connection, query, rows)
 
     @abstractmethod
@@ -197,6 +204,11 @@ class Target(ABC):
 
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
         """The statements that create what else Bronze is looked up by, as SQL text; none where the target scans as fast."""
+        del bronze
+        return ()
+
+    def sparse_indexes(self, bronze: TableName) -> Sequence[str]:
+        """Those of `lookup_indexes` that hold no row of a first load, and so cost least when they are made with the table."""
         del bronze
         return ()
 

@@ -26,12 +26,20 @@ STAGING_COLUMNS = (
 
 
 def load_staging(
-    target: Target, tables: WarehouseTable, layout: HashLayout, frames: Iterable[pl.DataFrame], expected: int, scratch: Scratch
+    target: Target,
+    tables: WarehouseTable,
+    layout: HashLayout,
+    frames: Iterable[pl.DataFrame],
+    expected: int,
+    scratch: Scratch,
+    *,
+    outlasts: bool,
 ) -> int:
     """Create the batch's staging table and load it; nothing else is touched, so a failed load leaves Stage and Bronze be.
 
     `frames` hold the source's columns and the four staging ones. The row count must be `expected`, and a sample is read back
     and hashed anew against the hashes that the rows were sent with. `scratch` gives a private folder, where the target needs one.
+    `outlasts`: the table must outlast a crash of the server, for a promotion in chunks resumes from it.
 
     Raises:
         LoadVerificationError: rows are missing or too many, or values changed on the way.
@@ -41,7 +49,7 @@ def load_staging(
     target.create_schema(tables.staging.database, tables.staging.schema)
     with target.engine.begin() as connection:
         drop_table(target, connection, tables.staging)
-        create_table(target, connection, tables.staging, typed(target, columns))
+        create_table(target, connection, tables.staging, typed(target, columns), {} if outlasts else target.staging_storage)
     load(target, tables.staging, columns, _observed(chooser, frames), expected, scratch)
     with target.engine.connect() as connection:
         staging = target.table(tables.staging, ())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,9 +19,15 @@ def typed(target: Target, columns: Iterable[Column]) -> list[sa.Column[Any]]:
     return [sa.Column(column.name, target.sql_type(column.type), nullable=True) for column in columns]
 
 
-def create_table(target: Target, connection: sa.Connection, name: TableName, columns: Iterable[SchemaItem]) -> None:
-    """CREATE TABLE, where it is missing."""
-    table = sa.Table(name.table, sa.MetaData(), *columns, schema=target.schema(name.database, name.schema))
+def create_table(
+    target: Target,
+    connection: sa.Connection,
+    name: TableName,
+    columns: Iterable[SchemaItem],
+    storage: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """CREATE TABLE, where it is missing; `storage` is one of the target's."""
+    table = sa.Table(name.table, sa.MetaData(), *columns, schema=target.schema(name.database, name.schema), **storage)
     target.create_table(connection, name.database, table)
 
 

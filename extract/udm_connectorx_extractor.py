@@ -17,7 +17,7 @@ _ROWS = 500_000
 
 def read_current_hashes(target: Target, connection: sa.Connection, stage: TableName) -> Iterator[pl.DataFrame]:
     """Frames of `_key_hash`, `_row_hash` and `_hash_layout` of a Stage table's current rows, in no order."""
-    yield from target.read_hashes(connection, current_hashes(target, stage), _ROWS)
+    yield from target.read_hashes(connection, stage, current_hashes(target, stage), _ROWS)
 
 
 def current_hashes(target: Target, stage: TableName) -> sa.Select[tuple[object, ...]]:

@@ -164,11 +164,12 @@ def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, c
         updated=changes.updated,
         deleted=changes.deleted,
     )
+    progress = planned(promotion.rows, run.max_tx_rows)
     with _step(run, EventType.BCP_LOAD) as event:
         staged = _staged(extracted, changes, spool)
-        scratch = run.spool_folder.new_table
-        event.RowsInserted = load_staging(target, tables, extracted.layouts.layout, staged, promotion.rows, scratch)
-    progress = planned(promotion.rows, run.max_tx_rows)
+        scratch, layout = run.spool_folder.new_table, extracted.layouts.layout
+        outlasts = progress.chunks > 1
+        event.RowsInserted = load_staging(target, tables, layout, staged, promotion.rows, scratch, outlasts=outlasts)
     for step, promote in ((EventType.CDC_PROMOTION, run_cdc), (EventType.SCD2_PROMOTION, run_scd2)):
         with _step(run, step) as event:
             promote(target, session, tables, promotion, progress=progress, again=run.retry.transaction)

@@ -15,13 +15,16 @@ from model.warehouse import WarehouseTable
 
 def create_stage(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:
     """The change table: the source's columns, then ours."""
-    create_table(target, connection, tables.stage, [*typed(target, tables.columns), *_stage_columns(target)])
+    columns = [*typed(target, tables.columns), *_stage_columns(target)]
+    create_table(target, connection, tables.stage, columns, target.stage_storage)
 
 
 def create_bronze(target: Target, connection: sa.Connection, tables: WarehouseTable) -> None:
     """The history table: its surrogate key, the source's columns, then ours."""
     columns = [target.surrogate_column(), *typed(target, tables.columns), *_bronze_columns(target)]
     create_table(target, connection, tables.bronze, columns)
+    for statement in target.sparse_indexes(tables.bronze):
+        connection.execute(target.ddl(tables.bronze.database, statement))
 
 
 def _stage_columns(target: Target) -> list[sa.Column[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 import time
@@ -43,7 +44,9 @@ class PostgreSQLServer:
 
 @cache
 def postgresql_server() -> PostgreSQLServer:
-    """The server of this process; it is gone when the process ends."""
+    """The server of this process, gone when the process ends; or the one whose superuser's URL the environment names."""
+    if named := os.environ.get("UDM_TEST_POSTGRESQL_URL"):
+        return PostgreSQLServer(url=make_url(named), folder=Path(), handle=None)
     # Its socket's path must be short, its folder readable by the account it runs under.
     folder = Path(tempfile.mkdtemp(prefix="udm-pg-"))
     (folder / "run").mkdir(mode=0o700)

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal, localcontext
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -15,17 +17,19 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from connections import open_target
+from connections import open_target, postgresql_target
 from connections.postgresql_connect import check_server, engine_of
-from connections.postgresql_copy import copy_hashes
 from connections.postgresql_errors import TRANSIENT, why_not_connected
+from connections.postgresql_hashes import by_block, by_key, copy_hashes
 from connections.postgresql_lock import lock_key
-from connections.postgresql_target import PostgreSQLTarget, index_name
+from connections.postgresql_statements import index_name
+from connections.postgresql_target import PostgreSQLTarget
 from connections.target import Databases
+from data_load.schema_utils import create_table, typed
 from model.control import CONTROL
 from model.errors import IntegrityError, TableHeld, TargetUnavailable, TransientError, ValueNotExact
 from model.names import TableName
-from model.types import TIME, UUID, Column
+from model.types import TIME, UUID, Column, decimal, integer
 from tests.contract.backends import POSTGRESQL, settings_for
 from tests.contract.pipeline import Pipeline, opened_pipeline
 from tests.postgresql_server import postgresql_server
@@ -161,6 +165,16 @@ def test_a_session_is_what_the_pipeline_relies_on_whatever_the_database_is_set_t
     engine.dispose()
 
 
+def test_the_planner_is_told_what_a_random_page_costs_unless_the_url_says_so(tmp_path: Path) -> None:
+    url = POSTGRESQL.empty(tmp_path)
+    query = sa.text("SELECT current_setting('random_page_cost'), current_setting('jit'), current_setting('TimeZone')")
+    for options, expected in ({}, ("1.1", "off", "UTC")), ({"options": "-c random_page_cost=3"}, ("3", "off", "UTC")):
+        engine = engine_of(url.update_query_dict(options))
+        with engine.connect() as connection:
+            assert tuple(connection.execute(query).one()) == expected
+        engine.dispose()
+
+
 def test_a_held_table_names_its_holder(target: PostgreSQLTarget) -> None:
     with target.lock_table("dna", "acct") as session, session.begin() as connection:
         pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
@@ -277,6 +291,30 @@ def test_text_that_stands_for_a_time_or_a_uuid_is_refused_where_it_would_come_ba
     assert value not in str(caught.value)
 
 
+DECIMALS = [(1, 0), (1, 1), (4, 2), (9, 4), (16, 0), (17, 1), (18, 2), (18, 17), (19, 3), (20, 0), (33, 16), (35, 33)]
+DECIMALS += [(38, scale) for scale in (0, 1, 6, 10, 16, 22, 37, 38)]
+
+
+@pytest.mark.parametrize(("precision", "scale"), DECIMALS)
+def test_decimals_of_every_width_are_stored_to_the_last_digit(target: PostgreSQLTarget, precision: int, scale: int) -> None:
+    chance = Random(precision * 100 + scale)
+    ends = [0, 1, 10**precision - 1, *(10**power for power in range(precision)), 10_000, 10**16 - 1, 10**16 + 1]
+    drawn = [chance.randrange(10 ** chance.randint(1, precision)) for _ in range(200)]
+    whole = [number for number in (*ends, *drawn) if number < 10**precision]
+    numbers = [*whole, *(-number for number in whole), None]
+    with localcontext(prec=60):
+        values = [None if number is None else Decimal(number).scaleb(-scale) for number in numbers]
+    frame = pl.DataFrame({"N": range(len(values)), "D": pl.Series(values, dtype=pl.Decimal(precision, scale))})
+    columns = [Column(name="N", type=integer(64)), Column(name="D", type=decimal(precision, scale))]
+    name = TableName(database="UDM_Stage", schema="ops", table="Decimals")
+    with target.engine.connect() as connection:
+        create_table(target, connection, name, typed(target, columns))
+        # In slices, whose buffers do not begin with their first row.
+        target.bulk_load(connection, name, columns, [frame.slice(0, 7), frame.slice(7, 0), frame.slice(7)])
+        stored = connection.execute(sa.text(f'SELECT "D"::text FROM {target.quoted(name)} ORDER BY "N"')).scalars().all()
+    assert stored == [None if value is None else f"{value:f}" for value in values]
+
+
 def test_a_value_that_the_server_refuses_while_loading_is_told_by_its_column_alone(target: PostgreSQLTarget) -> None:
     name = TableName(database="UDM_Stage", schema="ops", table="Strict")
     column = Column(name="The Column", type=UUID)
@@ -289,34 +327,89 @@ def test_a_value_that_the_server_refuses_while_loading_is_told_by_its_column_alo
     assert caught.value.__cause__ is None
 
 
-def test_hashes_are_read_back_in_blocks_and_from_an_index_alone(pipeline: Pipeline, target: PostgreSQLTarget) -> None:
+def test_only_a_staging_table_that_a_promotion_in_chunks_resumes_from_outlasts_a_crash(
+    pipeline: Pipeline, target: PostgreSQLTarget
+) -> None:
+    created: list[str] = []
+
+    def noted(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.lstrip().startswith("CREATE") and "_staging_" in statement:
+            created.append(statement.split()[1])
+
+    sa.event.listen(target.engine, "before_cursor_execute", noted)
+    pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY)", "INSERT INTO T SELECT i FROM range(100) t(i)")
+    pipeline.load("T")
+    pipeline.source.execute("INSERT INTO T SELECT i FROM range(100, 200) t(i)")
+    pipeline.load("T", max_tx_rows=30)
+    assert created == ["UNLOGGED", "TABLE"]
+
+
+def test_hashes_are_read_back_from_an_index_alone_or_from_the_table_in_order(
+    pipeline: Pipeline, target: PostgreSQLTarget
+) -> None:
     rows = "SELECT i, i FROM range(10000) t(i)"
     pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY, V VARCHAR)", f"INSERT INTO T {rows}")
     pipeline.load("T")
     stage = target.quoted(pipeline.name("stage", "T"))
     query = f"SELECT _key_hash, _row_hash, _hash_layout FROM {stage} WHERE _cdc_is_current = true"
+    ways = (by_key(query), by_block(query.replace(" FROM", ", ctid FROM"), stage))
     with target.engine.connect() as connection:
-        plan = "\n".join(connection.execute(sa.text(f"EXPLAIN {query}")).scalars())
         session: Any = connection.connection.driver_connection
-        frames = list(copy_hashes(session, query, 1_000))
+        read = [list(copy_hashes(session, way, 1_000)) for way in ways]
+        plans = ["\n".join(line for (line,) in session.execute(f"EXPLAIN (ANALYZE) {way}")) for way in ways]
         plain = session.execute(f"{query} ORDER BY 1").fetchall()
-    assert "Index Only Scan" in plan or "Seq Scan" in plan
-    assert len(frames) >= 10
-    assert max(frame.height for frame in frames) <= 1_001
-    assert sorted(pl.concat(frames).rows()) == plain
-    with target.engine.connect() as connection:
-        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
-        plan = "\n".join(connection.execute(sa.text(f"EXPLAIN (ANALYZE) {query}")).scalars())
-    assert "Index Only Scan" in plan
-    assert "Heap Fetches: 0" in plan
+    for frames in read:
+        assert sorted(pl.concat(frames).rows()) == plain
+    assert len(read[0]) >= 9
+    assert pl.concat(read[0]).get_column("_key_hash").is_sorted()
+    assert "Index Only Scan" in plans[0]
+    assert "Heap Fetches: 0" in plans[0]
+    assert "Tid Range Scan" in plans[1]
 
 
-def test_a_current_row_without_hashes_is_an_error(pipeline: Pipeline, target: PostgreSQLTarget) -> None:
-    with target.engine.connect() as connection:
-        session: Any = connection.connection.driver_connection
-        for hashes in ("NULL::bytea, '\\x00'::bytea", "repeat('x', 15)::bytea, repeat('x', 17)::bytea"):
-            with pytest.raises(IntegrityError):
-                list(copy_hashes(session, f"SELECT {hashes}, 1::bigint FROM generate_series(1, 3)", 10))
+def test_a_later_run_reads_the_index_until_it_is_gone_or_too_many_rows_must_be_looked_up(
+    pipeline: Pipeline, target: PostgreSQLTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def noted(connection: Any, query: str, rows: int) -> Iterator[pl.DataFrame]:
+        read.append("table" if "ctid" in query else "index")
+        return copy_hashes(connection, query, rows)
+
+    monkeypatch.setattr(postgresql_target, "copy_hashes", noted)
+    rows = "SELECT i, i FROM range(10000) t(i)"
+    pipeline.source.execute("CREATE TABLE T (ID INTEGER PRIMARY KEY, V VARCHAR)", f"INSERT INTO T {rows}")
+    stage = pipeline.name("stage", "T")
+    pipeline.load("T")
+    assert pipeline.load("T").unchanged == 10_000
+    with target.engine.begin() as connection:
+        # Every row was dead once: no page is visible to all until it is vacuumed.
+        connection.execute(sa.text(f"ALTER TABLE {target.quoted(stage)} SET (autovacuum_enabled = off)"))
+        connection.execute(sa.text(f"UPDATE {target.quoted(stage)} SET _cdc_batch_id = _cdc_batch_id"))
+        connection.execute(sa.text(f"ANALYZE {target.quoted(stage)}"))
+    assert pipeline.load("T").unchanged == 10_000
+    target.settle(stage)
+    assert pipeline.load("T").unchanged == 10_000
+    with target.engine.begin() as connection:
+        connection.execute(sa.text(f'DROP INDEX "{target.schema(stage.database, stage.schema)}"."ux_T_cdc_current"'))
+    assert pipeline.load("T").unchanged == 10_000
+    assert read == ["index", "table", "index", "table"]
+
+
+BROKEN_HASHES = (
+    "NULL::bytea AS _key_hash, '\\x00'::bytea AS _row_hash",
+    "repeat('x', 15)::bytea AS _key_hash, repeat('x', 17)::bytea AS _row_hash",
+    "repeat('x', 16)::bytea AS _key_hash, NULL::bytea AS _row_hash",
+)
+
+
+@pytest.mark.parametrize("hashes", BROKEN_HASHES)
+def test_a_current_row_without_hashes_is_an_error(target: PostgreSQLTarget, hashes: str) -> None:
+    query = f"SELECT {hashes}, 1::bigint AS _hash_layout, '(0,1)'::tid AS ctid FROM generate_series(1, 3)"
+    ways = [by_block(query, "pg_class"), *([] if "NULL::bytea AS _key_hash" in hashes else [by_key(query)])]
+    for way in ways:
+        with target.engine.connect() as connection, pytest.raises(IntegrityError):
+            list(copy_hashes(connection.connection.driver_connection, way, 10))  # type: ignore[arg-type]
 
 
 def test_a_hint_for_psql_shows_no_password(target: PostgreSQLTarget, monkeypatch: pytest.MonkeyPatch) -> None:

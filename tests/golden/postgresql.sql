@@ -170,17 +170,25 @@ UPDATE "UDM_Bronze.DNA"."ACCT_scd2_python"
 
 -- Stage, for a column of every type
 
- CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."ACCT_cdc" ( "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, _row_hash bytea NOT NULL, _hash_layout BIGINT NOT NULL, _extracted_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_operation VARCHAR(1) NOT NULL, _cdc_valid_from TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_valid_to TIMESTAMP WITHOUT TIME ZONE, _cdc_is_current BOOLEAN NOT NULL, _cdc_batch_id BIGINT NOT NULL ) ;
+ CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."ACCT_cdc" ( "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, _row_hash bytea NOT NULL, _hash_layout BIGINT NOT NULL, _extracted_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_operation VARCHAR(1) NOT NULL, _cdc_valid_from TIMESTAMP WITHOUT TIME ZONE NOT NULL, _cdc_valid_to TIMESTAMP WITHOUT TIME ZONE, _cdc_is_current BOOLEAN NOT NULL, _cdc_batch_id BIGINT NOT NULL ) WITH (autovacuum_vacuum_scale_factor = 0.01) ;
 
 -- Bronze, for a column of every type
 
  CREATE TABLE IF NOT EXISTS "UDM_Bronze.DNA"."ACCT_scd2_python" ( _scd2_key BIGINT GENERATED ALWAYS AS IDENTITY, "C int8" smallint, "C int16" smallint, "C int32" integer, "C int64" bigint, "C uint8" smallint, "C uint16" integer, "C uint32" bigint, "C uint64" numeric(20,0), "C boolean" boolean, "C float32" real, "C float64" double precision, "C decimal(38,10)" numeric(38,10), "C text" text, "C binary" bytea, "C date" date, "C time" time without time zone, "C timestamp" timestamp without time zone, "C timestamptz" timestamp with time zone, "C uuid" uuid, _key_hash bytea NOT NULL, "UdmHash" bytea NOT NULL, _hash_layout BIGINT NOT NULL, "UdmEffectiveDateTime" TIMESTAMP WITHOUT TIME ZONE NOT NULL, "UdmEndDateTime" TIMESTAMP WITHOUT TIME ZONE, "UdmActiveFlag" BOOLEAN NOT NULL, "UdmScd2Operation" VARCHAR(1) NOT NULL, _batch_id BIGINT NOT NULL, _end_batch_id BIGINT ) ;
 
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_deleted"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_key_hash")
+ WHERE "UdmScd2Operation" = 'D';
+
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_end_batch"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_end_batch_id")
+ WHERE "_end_batch_id" IS NOT NULL;
+
 -- Staging, and its end
 
- CREATE TABLE IF NOT EXISTS "UDM_Stage.DNA"."_staging_ACCT_7" ( "ACCTNBR" bigint, "Order" text, _key_hash bytea, _row_hash bytea, _hash_layout bigint, _cdc_operation text ) ;
+ CREATE UNLOGGED TABLE IF NOT EXISTS "UDM_Stage.DNA"."_staging_ACCT_7" ( "ACCTNBR" bigint, "Order" text, _key_hash bytea, _row_hash bytea, _hash_layout bigint, _cdc_operation text ) WITH (autovacuum_enabled = off) ;
 
-ANALYZE "UDM_Stage.DNA"."_staging_ACCT_7";
+ANALYZE "UDM_Stage.DNA"."_staging_ACCT_7" ("_key_hash", "_cdc_operation");
 
 DROP TABLE IF EXISTS "UDM_Stage.DNA"."_staging_ACCT_7";
 
@@ -204,15 +212,39 @@ CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_deleted"
  ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_key_hash")
  WHERE "UdmScd2Operation" = 'D';
 
-CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_batch"
- ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_batch_id");
-
 CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_end_batch"
  ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_end_batch_id")
  WHERE "_end_batch_id" IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_batch"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_batch_id");
 
 -- Hashes read back
 
 SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout
  FROM "UDM_Stage.DNA"."ACCT_cdc"
  WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true;
+
+-- Hashes read back, from the index
+
+SELECT rows.*
+ FROM generate_series(0, 255) AS part (first) CROSS
+ JOIN LATERAL (SELECT h._hash_layout, count(*), bool_and(octet_length(h._key_hash) = 16
+ AND octet_length(h._row_hash) = 16), string_agg(h._key_hash, ''::bytea), string_agg(h._row_hash, ''::bytea)
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS h
+ WHERE h._key_hash BETWEEN set_byte('\x00'::bytea, 0, part.first)
+ AND set_byte('\x00'::bytea, 0, part.first) || '\xffffffffffffffffffffffffffffff'::bytea GROUP BY h._hash_layout) AS rows;
+
+-- Hashes read back, from the table
+
+SELECT rows.*
+ FROM generate_series(0, pg_relation_size('"UDM_Stage.DNA"."ACCT_cdc"') / current_setting('block_size')::int, 512) AS part (first) CROSS
+ JOIN LATERAL (SELECT h._hash_layout, count(*), bool_and(octet_length(h._key_hash) = 16
+ AND octet_length(h._row_hash) = 16), string_agg(h._key_hash, ''::bytea), string_agg(h._row_hash, ''::bytea)
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout, ctid
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS h
+ WHERE h.ctid >= ('(' || part.first || ',0)')::tid
+ AND h.ctid < ('(' || part.first + 512 || ',0)')::tid GROUP BY h._hash_layout) AS rows;

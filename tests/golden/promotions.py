@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -16,6 +17,7 @@ from sqlalchemy.engine.interfaces import Compiled, Dialect
 
 from cdc.engine import cdc_statements
 from connections.duckdb_target import DuckDBTarget
+from connections.postgresql_hashes import by_block, by_key
 from connections.postgresql_target import PostgreSQLTarget
 from connections.target import Databases, Target
 from data_load.bcp_loader import STAGING_COLUMNS
@@ -126,7 +128,7 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
     every_kind = replace(tables, columns=columns, stored=tuple(column.name for column in columns))
 
     def staging(to: sa.Connection) -> None:
-        create_table(target, to, tables.staging, typed(target, (*tables.columns, *STAGING_COLUMNS)))
+        create_table(target, to, tables.staging, typed(target, (*tables.columns, *STAGING_COLUMNS)), target.staging_storage)
         target.analyze(to, tables.staging)
         drop_table(target, to, tables.staging)
 
@@ -139,10 +141,19 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
         "Indexes of Bronze": lambda to: create_one_active_index(target, to, tables.bronze),
         "Hashes read back": lambda to: to.execute(current_hashes(target, tables.stage)),
     }
+    if name == "postgresql":
+        query = current_hashes(target, tables.stage)
+        plain, placed = (str(read.compile(dialect=target.text_dialect)) for read in (query, query.add_columns(sa.column("ctid"))))
+        for way, text in {"index": by_key(plain), "table": by_block(placed, target.quoted(tables.stage))}.items():
+            steps[f"Hashes read back, from the {way}"] = partial(_send, target.ddl("", text))
     for title, step in steps.items():
         recorded = _Recorded()
         step(cast("sa.Connection", recorded))
         yield title, [compiled(statement, name) for statement in recorded.statements]
+
+
+def _send(statement: sa.Executable, to: sa.Connection) -> None:
+    to.execute(statement)
 
 
 def compiled(statement: sa.Executable, name: str) -> Compiled:

@@ -1,0 +1,81 @@
+"""The mask keys of the settings, and what a table can and cannot be hashed under with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from cdc.diff import HashedFrame
+from cdc.masked import frame_hashing
+from config import Settings
+from model.errors import MissingMaskKey
+from model.masking import ColumnMask, MaskKey
+from model.row_hash import Comparing, HashLayout, how_compared, layout_of
+from model.warehouse import WarehouseTable
+from orchestration.hash_layouts import Layouts
+from schema.column_rules import ColumnRules
+
+LOG = logging.getLogger("udm.masking")
+
+
+def layout_for(settings: Settings, tables: WarehouseTable, rules: ColumnRules) -> HashLayout:
+    """The layout that a table is hashed under.
+
+    Raises:
+        MissingMaskKey: a column is masked, and there is no key.
+    """
+    return layout_of(rules.columns, tables.keys, _masks(settings, tables, rules), rules.excluded)
+
+
+def _masks(settings: Settings, tables: WarehouseTable, rules: ColumnRules) -> list[ColumnMask]:
+    if not rules.masks:
+        return []
+    if settings.mask_key is None:
+        raise MissingMaskKey(
+            f"{tables}: column {', '.join(name for name, _ in rules.masks)} is to be masked, and there is no mask key.",
+            remedy="Set UDM_MASK_KEY or UDM_MASK_KEY_FILE (see .env.example), and keep the key: history is compared by it.",
+        )
+    fingerprint = settings.mask_key.fingerprint
+    return [ColumnMask(column=name, method=method, key=fingerprint) for name, method in rules.masks]
+
+
+def hashing_for(
+    settings: Settings,
+    tables: WarehouseTable,
+    rules: ColumnRules,
+    layouts: Layouts,
+    older: Mapping[int, HashLayout],
+    *,
+    force: bool,
+) -> Callable[[pl.DataFrame], HashedFrame]:
+    """What hashes a conformed frame under the table's layout and the `older` ones that current rows carry.
+
+    Raises:
+        MissingMaskKey: current rows were hashed under a key that is not at hand; with `force` they count as changed instead.
+    """
+    keys = {key.fingerprint: key for key in (settings.mask_key, settings.mask_key_previous) if key is not None}
+    lost = {identity for identity, layout in older.items() if _lacks(layout, keys)}
+    if lost and not force:
+        columns = sorted({mask.column for identity in lost for mask in older[identity].masks if mask.key not in keys})
+        raise MissingMaskKey(
+            f"{tables}: current rows were loaded with column {', '.join(columns)} masked under a key that is not at hand, "
+            "so it cannot be told which of them have changed.",
+            remedy="Set UDM_MASK_KEY_PREVIOUS (or UDM_MASK_KEY_PREVIOUS_FILE) to that key. If it is lost: --force takes each of "
+            "these rows as updated, once.",
+        )
+    names = set(tables.names)
+    never = {i for i, layout in older.items() if how_compared(layout, layouts.layout, names) is Comparing.NEVER}
+    if lost | never:
+        LOG.warning(
+            "%s: rows hashed under layout %s cannot be compared any more; each counts as updated, once",
+            tables,
+            ", ".join(map(str, sorted(lost | never))),
+        )
+    incomparable = frozenset(lost | never)
+    return frame_hashing(rules.columns, layouts.id, layouts.layout, older, incomparable=incomparable, keys=keys)
+
+
+def _lacks(layout: HashLayout, keys: Mapping[str, MaskKey]) -> bool:
+    return any(mask.key not in keys for mask in layout.masks)

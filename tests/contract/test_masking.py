@@ -73,7 +73,7 @@ def test_a_change_of_a_masked_value_is_found_and_a_rerun_writes_nothing(pipeline
 
 def test_no_value_is_anywhere(pipeline: Pipeline, logged: Records) -> None:
     """Every mask at once, with a masked key, changes, deletes, quarantined rows and a spool on disk."""
-    secrets = {
+    secrets: dict[str, tuple[Any, Any]] = {
         "SSN": ("111223333", "999887777"),
         "PHONE": ("Tel. 0815-4711-0042", "Tel. 0049-2323-6868"),
         "NOTE": ("a secret of a customer", "another secret of a customer"),
@@ -239,9 +239,8 @@ def test_another_key_updates_only_rows_that_differ_while_the_previous_one_is_kno
     mask(pipeline, TABLE, "V", "null")
     load(pipeline, (1, "a", 1), (2, "b", 2), (3, "c", 3))
     changed = [(1, "a", 1), (2, "B", 2), (3, "c", 30)]
-    keys = {"mask_key": OTHER, "mask_key_previous": KEY}
-    assert load(pipeline, *changed, **keys) == (0, 2, 0, 1)
-    assert load(pipeline, *changed, **keys) == (0, 0, 0, 3)
+    assert load(pipeline, *changed, mask_key=OTHER, mask_key_previous=KEY) == (0, 2, 0, 1)
+    assert load(pipeline, *changed, mask_key=OTHER, mask_key_previous=KEY) == (0, 0, 0, 3)
     assert (2, token("B", key=OTHER), True) in versions(pipeline, "SSN")
 
 

@@ -7,11 +7,13 @@ import hmac
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model.masking import MaskKey
+from tests.contract.command import command_of, list_tables
 from tests.contract.conftest import Records
 from tests.contract.pipeline import Pipeline, Row
 from tests.contract.rules import Searching, everything_stored, exclude, mask
@@ -23,7 +25,7 @@ METHODS = ("hmac-sha256", "null", "keep-last-4")
 
 
 @pytest.fixture(autouse=True)
-def with_key(pipeline: Pipeline, tmp_path: Any) -> None:
+def with_key(pipeline: Pipeline, tmp_path: Path) -> None:
     pipeline.settings = replace(pipeline.settings, mask_key=KEY, spool_folder=tmp_path / "spool")
 
 
@@ -299,3 +301,26 @@ def test_the_layout_names_the_key_and_does_not_hold_it(pipeline: Pipeline) -> No
     assert layout["masks"] == [["SSN", "hmac-sha256", KEY.fingerprint]]
     assert layout["excluded"] == ["V"]
     assert KEY.secret not in everything_stored(pipeline)
+
+
+# --- The command ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_command_takes_the_key_from_its_environment_and_shows_neither_key_nor_value(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    pipeline.settings = replace(pipeline.settings, spool_folder=tmp_path)
+    list_tables(pipeline, TABLE)
+    mask(pipeline, TABLE, "SSN", "hmac-sha256")
+    pipeline.source.table(TABLE, COLUMNS, [(1, "123-45-6789", 1), (2, "987-65-4321", 2)])
+    command = command_of(pipeline, monkeypatch, tmp_path)
+    assert command("-v", "--log-format", log_format) == 1
+    assert "UDM_MASK_KEY" in capfd.readouterr().err
+    monkeypatch.setenv("UDM_MASK_KEY", KEY.secret)
+    assert command("-v", "--log-format", log_format) == 0
+    said = "".join(capfd.readouterr())
+    assert TABLE in said
+    for secret in ("123-45-6789", "987-65-4321", KEY.secret):
+        assert secret not in said + everything_stored(pipeline)
+    assert {row[1] for row in versions(pipeline, "SSN")} == {token("123-45-6789"), token("987-65-4321")}

@@ -11,14 +11,15 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdc.diff import hash_frame
+from cdc.current import current_of
+from cdc.diff import Comparison, hash_frame
 from cdc.masked import frame_hashing
 from model.masking import ColumnMask, MaskKey, MaskMethod, can_mask, shown, stored_column, token
-from model.row_hash import layout_of
-from model.system_columns import ROW_HASH
+from model.row_hash import HashLayout, layout_of
+from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
 from model.types import (
     BINARY,
     BOOLEAN,
@@ -106,6 +107,7 @@ SAME_KIND: list[tuple[ColumnType, st.SearchStrategy[Any]]] = [
 ]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_tokens_are_equal_exactly_where_values_are(data: st.DataObject) -> None:
     column_type, strategy = data.draw(st.sampled_from(SAME_KIND))
@@ -117,6 +119,7 @@ def test_tokens_are_equal_exactly_where_values_are(data: st.DataObject) -> None:
             assert (first == second) == (one == other)
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**8), 10**8), st.integers(0, 6))
 def test_a_wider_type_leaves_the_token(number: int, scale: int) -> None:
     assert tokens(integer(32), [number]) == tokens(integer(64), [number])
@@ -129,6 +132,7 @@ def test_values_that_python_cannot_hold_have_tokens_too() -> None:
     assert days.select(token("c", DATE, KEY)).to_series().to_list() == [mac(b"date:2147483647"), mac(b"date:-2147483648")]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_the_last_four_are_kept_only_of_what_hides_as_many(value: str) -> None:
     frame = pl.DataFrame({"c": [value, None]})
@@ -221,3 +225,34 @@ def test_a_timestamp_is_not_rounded() -> None:
     instant = datetime(2026, 7, 31, 1, 2, 3, 456_789)  # noqa: DTZ001
     one, other = tokens(TIMESTAMP, [instant, instant + timedelta(microseconds=1)])
     assert one != other
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> tuple[HashLayout, HashLayout]:
+    """Two layouts of one table, each with any masks of its values, under any of two keys."""
+    made = []
+    for _ in range(2):
+        key = draw(st.sampled_from([KEY, OTHER]))
+        methods = {name: draw(st.none() | st.sampled_from(MaskMethod)) for name in ("a", "b")}
+        made.append(layout_of(COLUMNS, ["k"], masks(key, **{name: method for name, method in methods.items() if method})))
+    return made[0], made[1]
+
+
+VALUES = st.tuples(st.none() | st.sampled_from(["", "x", "1"]), st.none() | st.integers(0, 1))
+
+
+@settings(deadline=None)
+@given(layouts(), st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=6))
+def test_under_any_two_layouts_a_row_is_an_update_exactly_where_its_values_differ(
+    both: tuple[HashLayout, HashLayout], rows: list[tuple[tuple[str | None, int | None], tuple[str | None, int | None]]]
+) -> None:
+    before, after = (
+        pl.DataFrame([(k, *row[i]) for k, row in enumerate(rows)], schema={c.name: c.type.dtype for c in COLUMNS}, orient="row")
+        for i in (0, 1)
+    )
+    loaded = frame_hashing(COLUMNS, 1, both[0], {}, keys=KEYS)(before).frame
+    stored = loaded.select(KEY_HASH, ROW_HASH, pl.lit(1, dtype=pl.Int64).alias(HASH_LAYOUT))
+    comparison = Comparison(current=current_of([stored]), layout_id=2)
+    comparison.see(frame_hashing(COLUMNS, 2, both[1], {1: both[0]}, keys=KEYS)(after))
+    changes = comparison.finish()
+    assert (changes.updated, changes.inserted, changes.deleted) == (sum(one != other for one, other in rows), 0, 0)

@@ -9,7 +9,7 @@ from functools import partial
 import polars as pl
 
 from cdc.diff import HashedFrame, hash_frame
-from model.masking import MaskKey, shown, token
+from model.masking import ColumnMask, MaskKey, shown, token
 from model.row_hash import HashLayout
 from model.types import Column
 
@@ -31,25 +31,24 @@ class MaskedHashing:
 
     def __call__(self, clear: pl.DataFrame) -> HashedFrame:
         """Hash a frame; the one that goes on holds what is stored of masked columns."""
-        masked = self._with_tokens(clear, self.layout)
-        hashed = hash_frame(masked, self.layout_id, self.layout, {})
+        ours = _tokens(self.layout)
+        alike = {i: other for i, other in self.older.items() if i not in self.incomparable and _tokens(other) == ours}
+        hashed = hash_frame(self._with_tokens(clear, self.layout.masks), self.layout_id, self.layout, alike)
         rows = dict(hashed.rows)
         for identity, other in self.older.items():
             if identity in self.incomparable:
                 rows[identity] = pl.repeat(None, clear.height, dtype=pl.UInt128, eager=True)
-            else:
-                # The added columns of `hash_frame` are those of the layout; only whether they are NULL counts.
-                frame = masked if _tokens(other) == _tokens(self.layout) else self._with_tokens(clear, other)
+            elif identity not in alike:
+                frame = self._with_tokens(clear, other.hashed_masks)
                 rows[identity] = hash_frame(frame, self.layout_id, self.layout, {identity: other}).rows[identity]
         lossy = [mask for mask in self.layout.masks if not mask.method.keeps_token]
         kinds = {column.name: column.type for column in self.columns}
         stored = clear.with_columns(shown(mask.column, kinds[mask.column], mask.method) for mask in lossy)
         return replace(hashed, frame=hashed.frame.with_columns(stored.get_column(mask.column) for mask in lossy), rows=rows)
 
-    def _with_tokens(self, clear: pl.DataFrame, layout: HashLayout) -> pl.DataFrame:
+    def _with_tokens(self, clear: pl.DataFrame, masks: Sequence[ColumnMask]) -> pl.DataFrame:
         kinds = {column.name: column.type for column in self.columns}
-        present = [mask for mask in layout.masks if mask.column in kinds]
-        return clear.with_columns(token(mask.column, kinds[mask.column], self.keys[mask.key]) for mask in present)
+        return clear.with_columns(token(mask.column, kinds[mask.column], self.keys[mask.key]) for mask in masks)
 
 
 def frame_hashing(
@@ -68,5 +67,5 @@ def frame_hashing(
 
 
 def _tokens(layout: HashLayout) -> set[tuple[str, str]]:
-    return {(mask.column, mask.key) for mask in layout.masks}
+    return {(mask.column, mask.key) for mask in layout.hashed_masks}
 

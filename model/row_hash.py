@@ -75,6 +75,11 @@ class HashLayout:
         """The masks of key columns."""
         return tuple(mask for mask in self.masks if mask.column in self.key_names)
 
+    @property
+    def hashed_masks(self) -> tuple[ColumnMask, ...]:
+        """The masks of columns that take part in a hash."""
+        return tuple(mask for mask in self.masks if mask.column not in self.excluded)
+
     def to_json(self) -> str:
         """The text that a layout is stored as; without masks and exclusions it is what it was before there were any."""
         definition: dict[str, object] = {"algorithm": self.algorithm, "keys": self.keys, "values": self.values}

@@ -56,17 +56,17 @@ def hashing_for(
         MissingMaskKey: current rows were hashed under a key that is not at hand; with `force` they count as changed instead.
     """
     keys = {key.fingerprint: key for key in (settings.mask_key, settings.mask_key_previous) if key is not None}
-    lost = {identity for identity, layout in older.items() if _lacks(layout, keys)}
+    names = set(tables.names)
+    never = {i for i, layout in older.items() if how_compared(layout, layouts.layout, names) is Comparing.NEVER}
+    lost = {i for i, layout in older.items() if i not in never and _unknown(layout, keys)}
     if lost and not force:
-        columns = sorted({mask.column for identity in lost for mask in older[identity].masks if mask.key not in keys})
+        columns = sorted({name for identity in lost for name in _unknown(older[identity], keys)})
         raise MissingMaskKey(
             f"{tables}: current rows were loaded with column {', '.join(columns)} masked under a key that is not at hand, "
             "so it cannot be told which of them have changed.",
             remedy="Set UDM_MASK_KEY_PREVIOUS (or UDM_MASK_KEY_PREVIOUS_FILE) to that key. If it is lost: --force takes each of "
             "these rows as updated, once.",
         )
-    names = set(tables.names)
-    never = {i for i, layout in older.items() if how_compared(layout, layouts.layout, names) is Comparing.NEVER}
     if lost | never:
         LOG.warning(
             "%s: rows hashed under layout %s cannot be compared any more; each counts as updated, once",
@@ -77,5 +77,6 @@ def hashing_for(
     return frame_hashing(rules.columns, layouts.id, layouts.layout, older, incomparable=incomparable, keys=keys)
 
 
-def _lacks(layout: HashLayout, keys: Mapping[str, MaskKey]) -> bool:
-    return any(mask.key not in keys for mask in layout.masks)
+def _unknown(layout: HashLayout, keys: Mapping[str, MaskKey]) -> list[str]:
+    """The columns that were hashed under a key that is not at hand."""
+    return [mask.column for mask in layout.hashed_masks if mask.key not in keys]

@@ -20,11 +20,16 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from model.errors import ConfigurationError
-from sources.registry import SourceRegistry, refuse_password_in_query, registry_from_environment, with_password
+from model.masking import LEAST_KEY_BYTES, MaskKey
+from sources.registry import SourceRegistry, read_secret, refuse_password_in_query, registry_from_environment, with_password
 
 DATA_FOLDER = "udm_data"
 _MIB = 1024 * 1024
-_KNOWN = ("UDM_TARGET", "UDM_TARGET_PASSWORD", "UDM_TARGET_PASSWORD_FILE", "UDM_DIGEST_KEY", "UDM_ENV_FILE", "UDM_UPDATE_GOLDEN")
+_MASK_KEYS = ("UDM_MASK_KEY", "UDM_MASK_KEY_FILE", "UDM_MASK_KEY_PREVIOUS", "UDM_MASK_KEY_PREVIOUS_FILE")
+_KNOWN = (
+    *("UDM_TARGET", "UDM_TARGET_PASSWORD", "UDM_TARGET_PASSWORD_FILE", "UDM_DIGEST_KEY", *_MASK_KEYS),
+    *("UDM_ENV_FILE", "UDM_UPDATE_GOLDEN"),
+)
 _KNOWN_PREFIXES = ("UDM_SOURCE_", "UDM_TEST_")
 
 
@@ -56,6 +61,8 @@ class Settings:
     retry_attempts: int = 3
     retry_seconds: float = 1.0
     log_level: str = "INFO"
+    mask_key: MaskKey | None = None
+    mask_key_previous: MaskKey | None = None
     digest_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
 
 
@@ -107,6 +114,8 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         retry_attempts=_whole(env, "RETRY_ATTEMPTS", 3),
         retry_seconds=_ratio(env, "RETRY_SECONDS", 1.0, like="1.5"),
         log_level=_level(env),
+        mask_key=_mask_key(env, "UDM_MASK_KEY"),
+        mask_key_previous=_mask_key(env, "UDM_MASK_KEY_PREVIOUS"),
         **({"digest_key": digest_key.encode()[:64]} if digest_key else {}),
     )
     _check_together(settings)
@@ -249,6 +258,21 @@ def _ratio(env: Mapping[str, str], variable: str, default: float, *, like: str =
     if not 0.0 <= value < float("inf"):
         raise ConfigurationError(f"{variable} is {text!r}.", remedy=f"Set it to a number such as {like}.")
     return value
+
+
+def _mask_key(env: Mapping[str, str], variable: str) -> MaskKey | None:
+    file = f"{variable}_FILE"
+    if env.get(variable) and env.get(file):
+        raise ConfigurationError(f"{variable} and {file} are both set.", remedy="Keep one of them and remove the other.")
+    name, secret = (file, read_secret(file, env[file], "mask key")) if env.get(file) else (variable, env.get(variable) or None)
+    if secret is None:
+        return None
+    if len(secret.encode()) < LEAST_KEY_BYTES:
+        raise ConfigurationError(
+            f"{name} gives a key of fewer than {LEAST_KEY_BYTES} bytes.",
+            remedy="Make one that nobody can guess, for instance with: openssl rand -hex 32",
+        )
+    return MaskKey(secret=secret)
 
 
 def _engine(env: Mapping[str, str]) -> str:

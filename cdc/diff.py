@@ -14,32 +14,25 @@ import polars as pl
 
 from cdc.current import Current, mark_of, parts_of, size_for, sorted_with_positions
 from cdc.duplicates import INDEX, POSITION, resolve
-from model.row_hash import HashLayout, as_integer, hash_expressions, integer_hashes
+from cdc.hashing import FrameHashing, HashedFrame, with_hash_bytes
+from model.row_hash import HashLayout
 from model.system_columns import CDC_OPERATION, HASH_LAYOUT, KEY_HASH, ROW_HASH
 
 INSERT, UPDATE, DELETE = "I", "U", "D"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HashedFrame:
-    """A conformed frame, its key and row hashes as integers, and which of its rows have a NULL in the key.
-
-    `frame` holds the hashes as bytes too where all of its rows are expected to be candidates.
-    """
-
-    frame: pl.DataFrame
-    hashes: pl.DataFrame
-    null_key: pl.Series
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Against:
-    """What frames are compared with: the current rows, and the layouts that they and the frames are hashed under."""
+    """What frames are compared with: the current rows, and the layouts that they and the frames are hashed under.
+
+    Rows of the `older` layouts in `incomparable` count as changed, for nothing can be compared with their hashes.
+    """
 
     current: Current
     layout_id: int
     layout: HashLayout
     older: Mapping[int, HashLayout]
+    incomparable: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +51,12 @@ class ComparedFrame:
     null_keys: pl.DataFrame
 
 
-def hash_frame(frame: pl.DataFrame, layout: HashLayout, *, first: bool = False) -> HashedFrame:
-    """Hash a conformed frame; `first` says that nothing is current yet, so that all of its rows will be loaded."""
-    null_key = frame.select(pl.any_horizontal(pl.col(name).is_null() for name in layout.key_names)).to_series()
-    if first:
-        frame = frame.with_columns(hash_expressions(layout))
-        hashes = frame.select(as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH)))
-    else:
-        hashes = frame.select(integer_hashes(layout))
-    return HashedFrame(frame=frame, hashes=hashes, null_key=null_key)
-
-
-def compare_frame(hashed: HashedFrame, against: Against) -> ComparedFrame:
-    """Find the rows of a frame that are no current ones."""
+def compare_frame(clear: pl.DataFrame, hashed: HashedFrame, hashing: FrameHashing, against: Against) -> ComparedFrame:
+    """Find the rows of a frame, `clear` as it was extracted and `hashed` by `hashing`, that are no current ones."""
     current = against.current
     if len(current.keys):
-        chosen, index, unchanged = _look_up(hashed, against)
+        older = hashing.under(against.older, against.incomparable, clear, hashed)
+        chosen, index, unchanged = _look_up(hashed, current, _marks(hashed, against.layout_id, older))
     else:
         chosen = pl.int_range(hashed.frame.height, dtype=pl.UInt32, eager=True).filter(~hashed.null_key)
         index, unchanged = pl.repeat(None, len(chosen), dtype=pl.UInt32, eager=True), chosen.clear()
@@ -81,25 +64,22 @@ def compare_frame(hashed: HashedFrame, against: Against) -> ComparedFrame:
     position = chosen.cast(pl.Int64).alias(POSITION)
     return ComparedFrame(
         height=hashed.frame.height,
-        candidates=_with_bytes(hashed.frame if whole else hashed.frame[chosen], against.layout).with_columns(
+        candidates=with_hash_bytes(hashed.frame if whole else hashed.frame[chosen], against.layout).with_columns(
             pl.lit(against.layout_id, dtype=pl.Int64).alias(HASH_LAYOUT),
             pl.when(pl.lit(index).is_null()).then(pl.lit(INSERT)).otherwise(pl.lit(UPDATE)).alias(CDC_OPERATION),
             position,
         ),
         hashes=(hashed.hashes if whole else hashed.hashes[chosen]).with_columns(index.alias(INDEX), position),
         unchanged=unchanged,
-        null_keys=_with_bytes(hashed.frame.filter(hashed.null_key), against.layout),
+        null_keys=with_hash_bytes(hashed.frame.filter(hashed.null_key), against.layout),
     )
 
 
-def _with_bytes(frame: pl.DataFrame, layout: HashLayout) -> pl.DataFrame:
-    return frame if KEY_HASH in frame.columns else frame.with_columns(hash_expressions(layout))
-
-
-def _look_up(hashed: HashedFrame, against: Against) -> tuple[pl.Series, pl.Series, pl.Series]:
+def _look_up(
+    hashed: HashedFrame, current: Current, marks: Mapping[int, pl.Series]
+) -> tuple[pl.Series, pl.Series, pl.Series]:
     """Positions of the rows that are equal to no current one, ascending; of the current rows of their keys, NULL where there is
     none; and of the current rows that the others are equal to."""
-    current = against.current
     keys = hashed.hashes.get_column(KEY_HASH)
     parts = parts_of(keys)
     size = size_for(len(parts))
@@ -108,7 +88,6 @@ def _look_up(hashed: HashedFrame, against: Against) -> tuple[pl.Series, pl.Serie
     if hashed.null_key.any():
         order = order.filter(~hashed.null_key.gather(order))
     near = current.near(parts.gather(order))
-    marks = _marks(hashed, against)
     same = _equal(current, marks, order, near)
     # Few are left, and only for them it matters that several keys may share the part which was searched by.
     left = order.filter(~same).sort()
@@ -117,11 +96,10 @@ def _look_up(hashed: HashedFrame, against: Against) -> tuple[pl.Series, pl.Serie
     return left.filter(~late), index.filter(~late), pl.concat([near.filter(same), index.filter(late)])
 
 
-def _marks(hashed: HashedFrame, against: Against) -> dict[int, pl.Series]:
+def _marks(hashed: HashedFrame, layout_id: int, older: Mapping[int, pl.Series]) -> dict[int, pl.Series]:
     """Each row's mark by layout."""
     keys, rows = hashed.hashes.get_columns()
-    older = {identity: hashed_as(hashed.frame, against.layout, other) for identity, other in against.older.items()}
-    return {identity: mark_of(keys, values) for identity, values in {against.layout_id: rows, **older}.items()}
+    return {identity: mark_of(keys, values) for identity, values in {layout_id: rows, **older}.items()}
 
 
 def _equal(current: Current, marks: Mapping[int, pl.Series], rows: pl.Series, index: pl.Series) -> pl.Series:
@@ -135,13 +113,6 @@ def _equal(current: Current, marks: Mapping[int, pl.Series], rows: pl.Series, in
     for identity, mark in marks.items():
         equal |= ((stored == identity) & (before == mark.gather(rows))).fill_null(value=False)
     return equal
-
-
-def hashed_as(frame: pl.DataFrame, layout: HashLayout, other: HashLayout) -> pl.Series:
-    """Row hashes under another layout; NULL where a row holds a value that it does not cover, for it cannot be equal under it."""
-    added = [pl.col(name).is_null() for name in layout.value_names if name not in set(other.value_names)]
-    row_hash = integer_hashes(other)[1]
-    return frame.select(pl.when(pl.all_horizontal(added)).then(row_hash) if added else row_hash).to_series()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from model import system_columns as sc
 from model.chunks import WHOLE, KeyRange, Progress
 from model.conform import conform
 from model.ops import INSTANT
-from model.row_hash import HashLayout, hash_expressions
+from model.row_hash import Comparing, HashLayout, hash_expressions, how_compared
 from model.types import Column
 from model.warehouse import Promotion, WarehouseTable
 
@@ -31,16 +31,16 @@ from model.warehouse import Promotion, WarehouseTable
 def read_current(target: Target, tables: WarehouseTable, layout_id: int, layouts: Mapping[int, HashLayout]) -> Current:
     """The hashes of the rows that are current in Stage; empty before the first load.
 
-    A row that was hashed over a column that has vanished since cannot be compared by its hash: only such rows are read back
-    whole and hashed anew, from their stored values.
+    A row that was hashed over a column that has vanished since, or is excluded now, cannot be compared by its hash: only such
+    rows are read back whole and hashed anew, from their stored values (`model.row_hash.how_compared`).
     """
     with target.engine.connect() as connection:
         held = {column.name: column for column in target.columns_of(connection, tables.stage)}
         if not held:
             return current_of(())
         frames = read_current_hashes(target, connection, tables.stage)
-        names = set(tables.names)
-        stale = [identity for identity, layout in layouts.items() if not names.issuperset(layout.value_names)]
+        now, names = layouts[layout_id], set(tables.names)
+        stale = [identity for identity, layout in layouts.items() if how_compared(layout, now, names) is Comparing.REHASHED]
         if not stale:
             return current_of(frames)
         fresh = (frame.filter(~pl.col(sc.HASH_LAYOUT).is_in(stale)) for frame in frames)

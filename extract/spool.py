@@ -1,7 +1,7 @@
 """Where rows wait between extraction and load: in memory up to a limit, beyond it as Parquet in a private folder.
 
 The folder belongs to one run: it is 0700, its files 0600, it is removed at the end, and a folder that a killed run left is
-removed by the next run that finds nobody holding its lock file.
+removed by the next run that finds nobody holding its lock file. No file is begun for which the disk has no room.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _PREFIX = "udm-spool-"
 _LOCK = "held"
 _FILE_BYTES = 64 * 1024 * 1024
 _FRAME_ROWS = 50_000
+# What is left free beside a file: other tables of the run write theirs meanwhile, and the disk is not ours alone.
+_RESERVE_BYTES = 2 * _FILE_BYTES
 
 
 class SpoolFolder:
@@ -81,12 +83,18 @@ def compacted(frame: pl.DataFrame) -> pl.DataFrame:
     return copy if isinstance(copy, pl.DataFrame) else copy.to_frame()
 
 
+def _lengths(frame: pl.DataFrame) -> int:
+    """Bytes of the lengths that Parquet writes before each text and binary value, beyond what polars counts."""
+    return 4 * frame.height * sum(dtype in {pl.String, pl.Binary} for dtype in frame.dtypes)
+
+
 class Spool:
     """One table's rows in the order they were appended; a context manager that gives back memory and disk."""
 
-    def __init__(self, folder: SpoolFolder, limit_bytes: int) -> None:
+    def __init__(self, folder: SpoolFolder, limit_bytes: int, *, reserve_bytes: int = _RESERVE_BYTES) -> None:
         self._run_folder = folder
         self._limit = limit_bytes
+        self._reserve = reserve_bytes
         self._held: list[pl.DataFrame] = []
         self._held_bytes = 0
         self._files: list[Path] = []
@@ -109,7 +117,7 @@ class Spool:
         """Keep a frame.
 
         Raises:
-            TerminalError: the disk is full; names the folder and the setting that moves it.
+            TerminalError: the disk has no room; names the folder, how much is missing, and the setting that moves it.
         """
         if frame.is_empty():
             return
@@ -126,15 +134,16 @@ class Spool:
             while self._held and size < _FILE_BYTES:
                 group.append(self._held.pop(0))
                 size += int(group[-1].estimated_size())
-            self._write(group, size)
+            self._write(group, size + sum(_lengths(frame) for frame in group))
         self._held_bytes = 0
 
     def _write(self, frames: list[pl.DataFrame], size: int) -> None:
         if self._folder is None:
             self._folder = self._run_folder.new_table()
         path = self._folder / f"{len(self._files):06}.parquet"
-        path.touch(mode=0o600)
         try:
+            self._check_room(self._folder, size)
+            path.touch(mode=0o600)
             pl.concat(frames).write_parquet(path, compression="uncompressed", statistics=False)
         except (OSError, pl.exceptions.ComputeError) as error:
             # Polars raises the one when it opens the file and the other when it writes to it.
@@ -144,6 +153,16 @@ class Spool:
                 remedy="Make room, or set SPOOL_DIR to a folder on a larger disk.",
             ) from error
         self._files.append(path)
+
+    def _check_room(self, folder: Path, size: int) -> None:
+        free = shutil.disk_usage(folder).free
+        missing = size + self._reserve - free
+        if missing > 0:
+            raise TerminalError(
+                f"The spool {folder} has no room: about {size:,} bytes are to be written, {self._reserve:,} are to stay free, "
+                f"{free:,} are free: {missing:,} bytes are missing.",
+                remedy="Make room, or set SPOOL_DIR to a folder on a larger disk.",
+            )
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows again, in order; may be called more than once."""

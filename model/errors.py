@@ -67,6 +67,14 @@ class MissingKey(TerminalError):
     """No primary key, no unique index on NOT NULL columns, and none set by the users."""
 
 
+class UnusableColumnRule(TerminalError):
+    """UdmTablesColumnsList asks for a mask or an exclusion that cannot be applied; nothing is loaded in clear instead."""
+
+
+class MissingMaskKey(TerminalError):
+    """A mask needs a key that the settings do not give."""
+
+
 class UnsupportedType(TerminalError):
     """A column's type can be carried to this target by no exact route."""
 

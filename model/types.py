@@ -122,9 +122,13 @@ def decimal(precision: int, scale: int) -> ColumnType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A source column: its name as the catalogue spells it, its canonical type and the source's own name of that type."""
+    """A source column: its name as the catalogue spells it, its canonical type and the source's own name of that type.
+
+    `mask` says how its values are masked (`model.masking`); the type is then that of the masked values.
+    """
 
     name: str
     type: ColumnType
     nullable: bool = True
     source_type: str = ""
+    mask: str = ""

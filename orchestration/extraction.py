@@ -9,25 +9,26 @@ from functools import partial
 
 import polars as pl
 
-from cdc.diff import Against, Changes, ComparedFrame, Comparison, compare_frame, hash_frame
+from cdc.diff import Against, Changes, ComparedFrame, Comparison, compare_frame
 from cdc.duplicates import POSITION
 from cdc.engine import read_current
 from connections.target import Target
-from extract.extractor import Extractor, SourceDescription, open_extractor
+from extract.extractor import Extractor, open_extractor
 from extract.hashing import in_background, in_order, prefetched
 from extract.spool import Spool, compacted
 from model.conform import conform
 from model.errors import IntegrityError, ReservedColumnName
-from model.row_hash import layout_of
 from model.system_columns import check_not_reserved
 from model.types import Column
 from model.warehouse import WarehouseTable, names_differing_in_case
-from orchestration.hash_layouts import Layouts, find_layout, register_layout
+from orchestration.hash_layouts import Layouts, find_layout, register_layout, warn_of_clear_history
 from orchestration.healing import next_instant
+from orchestration.masking import hashing_for, incomparable, layout_for
 from orchestration.quarantine import NULL_KEY, Quarantined
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
-from schema.column_sync import choose_key, read_key
+from schema.column_rules import ColumnRules, check_no_rule_is_lost, choose_rules
+from schema.column_sync import choose_key, read_listed
 from schema.evolution import LayerPlan, check_layers_agree, plan_evolution
 
 LOG = logging.getLogger("udm.extraction")
@@ -50,17 +51,17 @@ def extract_and_compare(run: RunContext, config: TableConfig, spool: Spool) -> E
     """Read the source once; rows that are new or differ go to the spool, the others are only counted."""
     source = run.settings.sources.get(config.source)
     with open_extractor(source) as extractor, run.cancellation.watching(extractor):
-        tables, plans = _describe(run, config, extractor)
-        layouts = _layouts(run, tables)
+        tables, plans, rules = _describe(run, config, extractor)
+        layouts = _layouts(run, tables, rules)
         instant = next_instant(run.target, tables)
-        first = plans[0].create
+        hashing = hashing_for(run.settings, rules, layouts.layout, first=plans[0].create)
         comparison, quarantined = Comparison(), Quarantined(limit=run.settings.quarantine_rows)
-        frames = extractor.read(config.source_table, tables.columns, run.settings.batch_rows)
+        frames = extractor.read(config.source_table, rules.columns, run.settings.batch_rows)
         with prefetched(frames) as arriving, in_background(partial(_read_against, run, tables, layouts)) as against:
 
             def compared(frame: pl.DataFrame) -> ComparedFrame:
-                hashed = hash_frame(conform(str(tables), frame, tables.columns), layouts.layout, first=first)
-                return compare_frame(hashed, against())
+                clear = conform(str(tables), frame, rules.columns)
+                return compare_frame(clear, hashing.hash(clear), hashing, against())
 
             for frame in in_order(arriving, compared):
                 run.cancellation.check()
@@ -82,7 +83,9 @@ def extract_and_compare(run: RunContext, config: TableConfig, spool: Spool) -> E
     )
 
 
-def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tuple[WarehouseTable, tuple[LayerPlan, LayerPlan]]:
+def _describe(
+    run: RunContext, config: TableConfig, extractor: Extractor
+) -> tuple[WarehouseTable, tuple[LayerPlan, LayerPlan], ColumnRules]:
     description = extractor.describe(config.source_table)
     names = [column.name for column in description.columns]
     check_not_reserved(str(config), names)
@@ -91,18 +94,23 @@ def _describe(run: RunContext, config: TableConfig, extractor: Extractor) -> tup
             f"{config}: the source columns {one!r} and {other!r} differ only in case, and the target takes them for one.",
             remedy="Load a view that gives one of them another name.",
         )
-    key = _key(run, config, description)
-    columns = _stored_as(run.target, description.columns, key)
+    general = run.target.databases.general
+    listed = read_listed(run.target, config.source, config.table)
+    in_key = [row.name for row in listed if row.is_key]
+    key = choose_key(config.source, config.table, in_key, description.key, description.columns, general)
+    rules = choose_rules(str(config), listed, description.columns, key, general)
+    columns = _stored_as(run.target, rules.stored, key)
     tables = config.warehouse_table(run.target, run.batch, columns, key)
     run.target.check_names(tables)
     with run.target.engine.connect() as connection:
         plans = plan_evolution(run.target, connection, tables)
         check_layers_agree(run.target, connection, tables, plans)
     vanished = plans[0].vanished
+    check_no_rule_is_lost(str(config), rules, vanished, general)
     if vanished:
         LOG.warning("%s: the source has no column %s any more; it is kept, later versions hold NULL", tables, ", ".join(vanished))
     stored = (*names, *vanished)
-    return config.warehouse_table(run.target, run.batch, columns, key, stored), plans
+    return config.warehouse_table(run.target, run.batch, columns, key, stored), plans, rules
 
 
 def _stored_as(target: Target, columns: tuple[Column, ...], key: tuple[str, ...]) -> tuple[Column, ...]:
@@ -110,15 +118,12 @@ def _stored_as(target: Target, columns: tuple[Column, ...], key: tuple[str, ...]
     return tuple(replace(column, type=target.key_type(column.type)) if column.name in key else column for column in columns)
 
 
-def _key(run: RunContext, config: TableConfig, description: SourceDescription) -> tuple[str, ...]:
-    listed = read_key(run.target, config.source, config.table)
-    general = run.target.databases.general
-    return choose_key(config.source, config.table, listed, description.key, description.columns, general)
-
-
-def _layouts(run: RunContext, tables: WarehouseTable) -> Layouts:
-    layouts = find_layout(run.target, tables, layout_of(tables.columns, tables.keys))
-    if layouts.id or run.options.dry_run:
+def _layouts(run: RunContext, tables: WarehouseTable, rules: ColumnRules) -> Layouts:
+    layouts = find_layout(run.target, tables, layout_for(run.settings, tables, rules))
+    if layouts.id:
+        return layouts
+    warn_of_clear_history(tables, layouts)
+    if run.options.dry_run:
         return layouts
     identity = register_layout(run.target, tables, layouts.layout, run.batch)
     known = {key: value for key, value in layouts.known.items() if key}
@@ -134,4 +139,10 @@ def _read_against(run: RunContext, tables: WarehouseTable, layouts: Layouts) -> 
             remedy="Restore General from the same moment as Stage.",
         )
     older = {identity: layouts.known[identity] for identity in current.layouts_in_use if identity != layouts.id}
-    return Against(current=current, layout_id=layouts.id, layout=layouts.layout, older=older)
+    return Against(
+        current=current,
+        layout_id=layouts.id,
+        layout=layouts.layout,
+        older=older,
+        incomparable=incomparable(run.settings, tables, layouts, older, force=run.options.force),
+    )

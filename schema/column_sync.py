@@ -1,8 +1,10 @@
-"""Keys and columns: from what the users set in UdmTablesColumnsList, else from the source's catalogue."""
+"""UdmTablesColumnsList: read, and filled from the source's catalogue; the key is the users', else the catalogue's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,16 +16,39 @@ from model.types import Column
 _LAYER = "Source"
 
 
-def read_key(target: Target, source: str, table: str) -> tuple[str, ...]:
-    """The key columns that UdmTablesColumnsList holds for a table; empty where it holds none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedColumn:
+    """A row of UdmTablesColumnsList, of what the pipeline obeys in it; `mask` is '' where there is none."""
+
+    name: str
+    is_key: bool
+    is_excluded: bool
+    mask: str
+
+
+def read_listed(target: Target, source: str, table: str) -> tuple[ListedColumn, ...]:
+    """The rows that UdmTablesColumnsList holds for a table, in their order; names are found without regard to case.
+
+    A mask that was passed over for the spelling of its table would load personal data in clear.
+    """
     listed = target.own(COLUMNS_LIST).c
     query = (
-        sa.select(listed.ColumnName)
-        .where(listed.SourceName == source, listed.TableName == table, listed.IsPrimaryKey == sa.true())
+        sa.select(listed.ColumnName, listed.IsPrimaryKey, listed.IsExcludedFromHash, listed.MaskWith)
+        .where(*_of_table(listed, source, table))
         .order_by(listed.OrdinalPosition, listed.ColumnName)
     )
     with target.engine.connect() as connection:
-        return tuple(dict.fromkeys(connection.execute(query).scalars()))
+        return tuple(
+            ListedColumn(name=name, is_key=bool(is_key), is_excluded=bool(is_excluded), mask=(mask or "").strip())
+            for name, is_key, is_excluded, mask in connection.execute(query)
+        )
+
+
+def _of_table(listed: sa.ColumnCollection[str, sa.Column[Any]], source: str, table: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Names of sources and tables are one where they differ in case only (`TableConfigLoader` refuses two such)."""
+    names = ((listed.SourceName, source), (listed.TableName, table))
+    one, other = (sa.func.lower(column) == sa.func.lower(sa.literal(name, sa.Unicode())) for column, name in names)
+    return one, other
 
 
 def choose_key(
@@ -55,7 +80,7 @@ def choose_key(
 def sync_columns(target: Target, source: str, table: str, columns: Sequence[Column], key: Sequence[str]) -> int:
     """Add the columns that UdmTablesColumnsList lacks; rows that are there are never changed. Returns the rows added."""
     listed = target.own(COLUMNS_LIST)
-    query = sa.select(listed.c.ColumnName).where(listed.c.SourceName == source, listed.c.TableName == table)
+    query = sa.select(listed.c.ColumnName).where(*_of_table(listed.c, source, table))
     with target.engine.begin() as connection:
         known = {name.casefold() for name in connection.execute(query).scalars()}
         rows = [

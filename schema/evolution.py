@@ -58,6 +58,14 @@ def plan_layer(
             )
         other = by_name.get(column.name)
         wanted = target.type_text(column.type)
+        if other is not None and other.source_type != wanted and column.mask:
+            raise SchemaEvolutionError(
+                f"{table}: column {column.name!r} is masked with {column.mask} now and would be stored as {wanted}, "
+                f"but {name} holds it as {other.source_type}, loaded in clear or under another mask.",
+                remedy="Rename that column in Stage and in Bronze, and overwrite or drop what it holds: this one is then added "
+                "anew, and a row has it from its next version on. Or load the table under another StageTableName and "
+                "BronzeTableName, and drop the old ones.",
+            )
         if other is not None and other.source_type != wanted:
             raise SchemaEvolutionError(
                 f"{table}: column {column.name!r} is now {column.source_type or column.type} at the source ({wanted} here), "

@@ -160,14 +160,14 @@ def with_password(variable: str, url: URL, env: Mapping[str, str]) -> URL:
         return url
     if url.get_backend_name() in FILE_KINDS:
         raise ConfigurationError(f"{given[0]} is set, but a {url.get_backend_name()} file has no password.", remedy="Remove it.")
-    password = env[given[0]] if given[0].endswith(_PASSWORD) else _read_password(given[0], env[given[0]])
+    password = env[given[0]] if given[0].endswith(_PASSWORD) else read_secret(given[0], env[given[0]], "password")
     if not password:
         raise ConfigurationError(f"{given[0]} gives an empty password.", remedy="Give the password, or remove the variable.")
     return url.set(password=password)
 
 
-def _read_password(variable: str, path: str) -> str:
-    """The content of the file, less one newline at its end: editors add it, a password may contain others."""
+def read_secret(variable: str, path: str, what: str) -> str:
+    """The content of the file, less one newline at its end: editors add it, a password or key may contain others."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
             content = file.read()
@@ -175,6 +175,6 @@ def _read_password(variable: str, path: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(
             f"The file named by {variable} cannot be read: {reason}.",
-            remedy="Name an existing file with the password in it, readable by this account.",
+            remedy=f"Name an existing file with the {what} in it, readable by this account.",
         ) from None
     return content.removesuffix("\n").removesuffix("\r") if content.endswith("\n") else content

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
 import pytest
 
+from model.masking import MaskKey
 from model.names import TableName
 from model.types import Column
 from tests.contract.pipeline import Pipeline
+from tests.contract.rules import exclude, mask
 
 TABLE = "ACCT"
 COLUMNS = (
@@ -130,6 +134,30 @@ def test_a_loader_that_alters_values_is_caught_and_the_column_named(
     message = refused(pipeline)
     assert f"column {column}" in message
     assert pipeline.columns("stage", TABLE)
+
+
+@pytest.mark.parametrize(
+    ("column", "alter"),
+    [
+        ("NAME", first("NAME", pl.col("NAME").str.strip_chars())),
+        ("AMOUNT", first("AMOUNT", pl.col("AMOUNT").round(2))),
+        ("NOTE", first("NOTE", pl.col("NOTE").str.head(3))),
+        ("OPENED", first("OPENED", pl.lit(date(2026, 7, 31)))),
+    ],
+    ids=["a column in clear", "an excluded column", "a column of which four characters are kept", "a column that is NULL"],
+)
+def test_an_alteration_is_caught_where_the_row_hash_is_not_of_the_stored_values(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, column: str, alter: Alter
+) -> None:
+    fill(pipeline)
+    mask(pipeline, TABLE, "NOTE", "keep-last-4")
+    mask(pipeline, TABLE, "OPENED", "null")
+    exclude(pipeline, TABLE, "AMOUNT")
+    pipeline.settings = replace(pipeline.settings, mask_key=MaskKey(secret="a key for the tests"))
+    with monkeypatch.context() as patch:
+        loading_through(pipeline, patch, alter)
+        assert f"column {column}" in refused(pipeline)
+    assert pipeline.load(TABLE).inserted == ROWS
 
 
 def test_an_alteration_is_caught_among_the_few_changes_of_a_later_day(

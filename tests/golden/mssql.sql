@@ -163,11 +163,10 @@ EXEC sp_releaseapplock @Resource = ?, @LockOwner = 'Session';
 
 SELECT NEXT VALUE FOR [General].ops.[PipelineBatchSequence_BatchId] AS next_value_1;
 
-SELECT [General].dbo.[UdmTablesColumnsList].[ColumnName]
+SELECT [General].dbo.[UdmTablesColumnsList].[ColumnName], [General].dbo.[UdmTablesColumnsList].[IsPrimaryKey], [General].dbo.[UdmTablesColumnsList].[IsExcludedFromHash], [General].dbo.[UdmTablesColumnsList].[MaskWith]
  FROM [General].dbo.[UdmTablesColumnsList]
- WHERE [General].dbo.[UdmTablesColumnsList].[SourceName] = :SourceName_1
- AND [General].dbo.[UdmTablesColumnsList].[TableName] = :TableName_1
- AND [General].dbo.[UdmTablesColumnsList].[IsPrimaryKey] = 1 ORDER BY [General].dbo.[UdmTablesColumnsList].[OrdinalPosition], [General].dbo.[UdmTablesColumnsList].[ColumnName];
+ WHERE lower([General].dbo.[UdmTablesColumnsList].[SourceName]) = lower(:param_1)
+ AND lower([General].dbo.[UdmTablesColumnsList].[TableName]) = lower(:param_2) ORDER BY [General].dbo.[UdmTablesColumnsList].[OrdinalPosition], [General].dbo.[UdmTablesColumnsList].[ColumnName];
 
 SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
 

@@ -35,7 +35,7 @@ from model.warehouse import Promotion, WarehouseTable
 from orchestration.healing import next_instant, publish
 from scd2.engine import changes_of
 from scd2.proof import check_counts
-from schema.column_sync import read_key
+from schema.column_sync import read_listed
 from schema.table_creator import create_bronze, create_stage
 
 DATABASES = Databases(stage="UDM_Stage", bronze="UDM_Bronze", general="General")
@@ -157,7 +157,7 @@ def sections() -> Iterator[tuple[str, list[str]]]:
     ]
     yield "Clocks, numbers and keys", _ran(
         lambda target: target.draw(target, BATCH_SEQUENCE),
-        lambda target: read_key(target, "DNA", "ACCT"),
+        lambda target: read_listed(target, "DNA", "ACCT"),
         lambda target: next_instant(target, TABLES),
     )
     yield "A table's first load: Stage, Bronze and the batch's staging table", _ran(_create_tables)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from cdc.current import Current, current_of
-from cdc.diff import Against, Changes, Comparison, compare_frame, hash_frame
+from cdc.diff import Against, Changes, Comparison, compare_frame
 from cdc.duplicates import POSITION
+from cdc.hashing import FrameHashing
 from model.row_hash import HashLayout, hash_expressions
 from model.system_columns import CDC_OPERATION, KEY_HASH
 from tests.unit.frames import stored
@@ -42,8 +43,8 @@ def compare(
 ) -> Compared:
     """Compare an extract with the current hashes; the extract is hashed under `layout`, whose id is NEW."""
     against = Against(current=current, layout_id=NEW, layout=layout, older=dict(older or {}))
-    first = not len(current.keys)
-    compared = [compare_frame(hash_frame(frame, layout, first=first), against) for frame in frames]
+    hashing = FrameHashing(columns=(), layout=layout, keys={}, first=not len(current.keys))
+    compared = [compare_frame(frame, hashing.hash(frame), hashing, against) for frame in frames]
     comparison = Comparison()
     seen = [comparison.see(frame) for frame in compared]
     changes = comparison.finish(current)

@@ -10,6 +10,7 @@ import pytest
 
 from config import Settings, load_settings
 from model.errors import ConfigurationError
+from model.masking import MaskKey
 
 SECRET = "Hunter2"
 TARGET = {"UDM_TARGET": "duckdb:////var/lib/udm"}
@@ -189,6 +190,38 @@ def test_settings_show_no_password_and_no_digest_key(tmp_path: Path) -> None:
     assert settings.digest_key == SECRET.encode()
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
+
+
+MASK_KEY = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(("variable", "name"), [("UDM_MASK_KEY", "mask_key"), ("UDM_MASK_KEY_PREVIOUS", "mask_key_previous")])
+def test_a_mask_key_comes_from_its_variable_or_a_file(tmp_path: Path, variable: str, name: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{MASK_KEY}\n", encoding="utf-8")
+    for environment in ({variable: MASK_KEY}, {f"{variable}_FILE": str(file)}):
+        settings = load_settings(environment, tmp_path)
+        assert getattr(settings, name) == MaskKey(secret=MASK_KEY)
+        assert MASK_KEY not in repr(settings)
+    assert getattr(load_settings({variable: ""}, tmp_path), name) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"UDM_MASK_KEY": SECRET}, "UDM_MASK_KEY gives a key of fewer than 16 bytes"),
+        ({"UDM_MASK_KEY": "0123456789abcde"}, "UDM_MASK_KEY gives a key of fewer than 16 bytes"),
+        ({"UDM_MASK_KEY_PREVIOUS": SECRET}, "UDM_MASK_KEY_PREVIOUS gives"),
+        ({"UDM_MASK_KEY": MASK_KEY, "UDM_MASK_KEY_FILE": "/a/file"}, "UDM_MASK_KEY and UDM_MASK_KEY_FILE are both set"),
+        ({"UDM_MASK_KEY_FILE": "/no/such/file"}, "UDM_MASK_KEY_FILE cannot be read"),
+        ({"UDM_MASK_KEY_FILE": os.devnull}, "UDM_MASK_KEY_FILE gives a key of fewer than 16 bytes"),
+        ({"UDM_MASKKEY": MASK_KEY}, "UDM_MASKKEY"),
+    ],
+)
+def test_a_mask_key_that_cannot_be_used_is_refused_unseen(tmp_path: Path, environment: dict[str, str], named: str) -> None:
+    error = refused(environment, tmp_path)
+    assert named in str(error)
+    assert MASK_KEY not in str(error)
 
 
 def test_a_long_digest_key_is_cut_to_what_the_digest_takes(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from cdc.diff import hashed_as
+from cdc.hashing import hashed_as
 from model.row_hash import layout_of
 from model.types import TEXT, Column, integer
 from tests.unit.comparing import NEW, compare, current

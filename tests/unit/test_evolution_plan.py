@@ -8,6 +8,7 @@ import pytest
 
 from connections.duckdb_target import DuckDBTarget
 from model.errors import SchemaEvolutionError
+from model.masking import MaskMethod, stored_column
 from model.names import stage_name
 from model.system_columns import STAGE_SYSTEM
 from model.types import BINARY, TEXT, TIMESTAMP, Column, decimal, integer
@@ -41,6 +42,14 @@ def test_the_order_of_columns_means_nothing(target: DuckDBTarget) -> None:
 def test_new_columns_are_added_in_the_sources_order(target: DuckDBTarget) -> None:
     city, since = Column(name="CITY", type=TEXT), Column(name="SINCE", type=TIMESTAMP)
     assert plan(target, (since, ID, NAME, BALANCE, city), HELD).added == (since, city)
+
+
+def test_a_mask_that_needs_another_type_says_what_to_do(target: DuckDBTarget) -> None:
+    masked = stored_column(BALANCE, MaskMethod.HMAC)
+    with pytest.raises(SchemaEvolutionError, match="'BALANCE' is masked with hmac-sha256 now") as caught:
+        plan(target, (ID, NAME, masked), HELD)
+    assert "Rename that column in Stage and in Bronze" in caught.value.remedy
+    assert plan(target, (ID, stored_column(NAME, MaskMethod.HMAC), stored_column(BALANCE, MaskMethod.NULL)), HELD).added == ()
 
 
 def test_vanished_columns_are_kept_and_named(target: DuckDBTarget) -> None:

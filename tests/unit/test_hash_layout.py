@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from model.errors import UnsupportedType
-from model.row_hash import ALGORITHM, HashLayout, check_hashable, hash_expressions, layout_of
+from model.masking import ColumnMask, MaskMethod
+from model.row_hash import ALGORITHM, Comparing, HashLayout, check_hashable, hash_expressions, how_compared, layout_of
 from model.system_columns import KEY_HASH, ROW_HASH
 from model.types import FLOAT64, TEXT, Column, Kind, decimal, integer
 from tests.unit.frames import hashed, hex_of, layout
@@ -74,6 +75,67 @@ def test_the_stored_text_of_a_layout_stays_as_it_is() -> None:
         '"values":[["BALANCE","decimal"],["NAME","text"]]}'
     ), "Layouts are found again by this value: tables that are loaded would all get a new layout."
     assert json.loads(LAYOUT.to_json())["algorithm"] == ALGORITHM
+
+
+MASKED = layout_of(
+    COLUMNS,
+    ["ID"],
+    [ColumnMask(column=name, method=method, key="0123") for name, method in (("NAME", MaskMethod.NULL), ("ID", MaskMethod.HMAC))],
+    ["BRANCH", "BALANCE"],
+)
+
+
+def test_masks_and_exclusions_are_part_of_a_layout_in_name_order() -> None:
+    assert MASKED.value_names == ("NAME",)
+    assert MASKED.key_masks == (ColumnMask(column="ID", method=MaskMethod.HMAC, key="0123"),)
+    assert MASKED.to_json() == (
+        '{"algorithm":"xxh3_128/hash_rows-1","keys":[["ID","integer"]],"values":[["NAME","text"]],'
+        '"masks":[["ID","hmac-sha256","0123"],["NAME","null","0123"]],"excluded":["BALANCE","BRANCH"]}'
+    ), "Layouts are found again by this value: tables that are loaded would all get a new layout."
+    assert HashLayout.from_json(MASKED.to_json()) == MASKED
+
+
+def test_another_method_or_key_of_a_mask_is_another_layout() -> None:
+    masked = [layout_of(COLUMNS, ["ID"], [ColumnMask(column="NAME", method=m, key=k)]) for m in MaskMethod for k in ("1", "2")]
+    assert len({layout.to_json() for layout in masked}) == 6
+
+
+HASHED, REHASHED, NEVER = Comparing
+ALL = {"ID", "A", "B"}
+
+
+def made(values: str, excluded: str = "", **masks: MaskMethod) -> HashLayout:
+    """Of the key ID and values and excluded columns of one letter."""
+    columns = [Column(name=name, type=TEXT) for name in ("ID", *values, *excluded)]
+    return layout_of(columns, ["ID"], [ColumnMask(column=n, method=m, key="k") for n, m in masks.items()], [*excluded])
+
+
+@pytest.mark.parametrize(
+    ("stored", "now", "arriving", "expected"),
+    [
+        (made("AB"), made("AB"), ALL, HASHED),
+        (made("A"), made("AB"), ALL, HASHED),
+        (made("AB"), made("A"), {"ID", "A"}, REHASHED),
+        (made("AB"), made("A", "B"), ALL, REHASHED),
+        (made("A", "B"), made("AB"), ALL, REHASHED),
+        (made("A", "B"), made("A"), {"ID", "A"}, HASHED),
+        (made("A", "B"), made("A", "B"), ALL, HASHED),
+        (made("AB", A=MaskMethod.NULL), made("AB", A=MaskMethod.HMAC), ALL, HASHED),
+        (made("AB", A=MaskMethod.HMAC), made("A", A=MaskMethod.HMAC), {"ID", "A"}, REHASHED),
+        (made("AB", A=MaskMethod.NULL), made("A", A=MaskMethod.NULL), {"ID", "A"}, NEVER),
+        (made("AB", A=MaskMethod.KEEP_LAST_4), made("A", A=MaskMethod.KEEP_LAST_4), {"ID", "A"}, NEVER),
+        (made("AB"), made("A", A=MaskMethod.HMAC), {"ID", "A"}, NEVER),
+        (made("AB", A=MaskMethod.NULL), made("A", "B", A=MaskMethod.NULL), ALL, HASHED),
+        (made("A", "B", A=MaskMethod.NULL), made("AB", A=MaskMethod.NULL), ALL, NEVER),
+        (made("A", "B", B=MaskMethod.NULL), made("AB", B=MaskMethod.NULL), ALL, NEVER),
+        (made("AB", B=MaskMethod.NULL), made("A"), {"ID", "A"}, REHASHED),
+        (made("AB"), made("AC", C=MaskMethod.NULL), {"ID", "A", "C"}, REHASHED),
+    ],
+)
+def test_how_rows_of_another_layout_are_compared(
+    stored: HashLayout, now: HashLayout, arriving: set[str], expected: Comparing
+) -> None:
+    assert how_compared(stored, now, arriving) is expected
 
 
 @pytest.mark.parametrize("widened", [integer(8), integer(16, unsigned=True), integer(64)])

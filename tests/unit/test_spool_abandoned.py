@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import polars as pl
 import pytest
 
 from extract.spool import Spool, SpoolFolder, remove_abandoned
+from model.errors import TerminalError
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -99,6 +102,28 @@ def test_nothing_else_in_the_parent_folder_is_touched(tmp_path: Path) -> None:
     assert remove_abandoned(tmp_path) == []
     assert remove_abandoned(tmp_path / "missing") == []
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_before_a_disk_is_full_the_run_says_how_much_is_missing(tmp_path: Path) -> None:
+    """On the real disk, of which more is to stay free than is."""
+    frame = pl.DataFrame({"n": range(1_000_000), "t": pl.repeat("ab", 1_000_000, eager=True)})
+    reserve = shutil.disk_usage(tmp_path).free * 2
+    with SpoolFolder(tmp_path) as folder, Spool(folder, 0, reserve_bytes=reserve) as spool:
+        with pytest.raises(TerminalError, match=r"about 14,000,000 bytes are to be written.* bytes are missing") as caught:
+            spool.append(frame)
+        assert rows_on_disk(tmp_path) == 0, "a file was begun"
+        missing = int(re.findall(r"([\d,]+) bytes are missing", str(caught.value))[0].replace(",", ""))
+        assert missing == pytest.approx(reserve // 2 + 14_000_000, rel=0.2)
+    assert "SPOOL_DIR" in caught.value.remedy
+    assert str(tmp_path) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_just_enough_room_a_file_is_written(tmp_path: Path) -> None:
+    reserve = shutil.disk_usage(tmp_path).free // 2
+    with SpoolFolder(tmp_path) as folder, Spool(folder, 0, reserve_bytes=reserve) as spool:
+        spool.append(pl.DataFrame({"n": [1]}))
+        assert rows_on_disk(tmp_path) == 1
 
 
 def test_a_disk_that_is_full_names_the_folder_and_the_setting_that_moves_it(tmp_path: Path) -> None:

@@ -144,6 +144,14 @@ class Spool:
             ) from error
         self._files.append(path)
 
+    def empty(self) -> None:
+        """Forget all rows: what fills it starts over."""
+        self._held.clear()
+        self._held_bytes = 0
+        for path in self._files:
+            path.unlink()
+        self._files.clear()
+
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows again, in order; may be called more than once."""
         for path in self._files:

@@ -2,21 +2,22 @@
 
 `UDM_SOURCE_<NAME>` holds a URL in SQLAlchemy's form. Its password may stand in the URL, in
 `UDM_SOURCE_<NAME>_PASSWORD` or in the file named by `UDM_SOURCE_<NAME>_PASSWORD_FILE`, but in one of them
-only. No message of this module holds a URL, a query value or a file's path: each may turn out to be a
-misplaced password.
+only; `UDM_SOURCE_<NAME>_MAX_CONNECTIONS` and its like are limits (`sources.limits`). No message of this module
+holds a URL, a query value or a file's path: each may turn out to be a misplaced password.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from model.errors import ConfigurationError, SourceNotConfigured
+from sources.limits import SUFFIXES, Limits, limits_from_environment
 
 PREFIX = "UDM_SOURCE_"
 KINDS = ("oracle", "mssql", "postgresql", "mysql", "sqlite", "duckdb")
@@ -34,6 +35,7 @@ class Source:
 
     name: str
     url: URL
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def kind(self) -> str:
@@ -85,12 +87,12 @@ def registry_from_environment(env: Mapping[str, str]) -> SourceRegistry:
     for key in sorted(ours.keys() - urls.keys()):
         if _owner(key) not in urls:
             raise ConfigurationError(f"{key} is set, but {_owner(key)} is not.", remedy=f"Set {_owner(key)} to the source's URL.")
-    return SourceRegistry(sources=tuple(_source(key, urls[key], ours) for key in sorted(urls)))
+    return SourceRegistry(sources=tuple(_source(key, urls[key], env) for key in sorted(urls)))
 
 
 def _owner(variable: str) -> str:
-    """The URL variable that a password variable belongs to, or `variable` itself."""
-    for suffix in (_PASSWORD_FILE, _PASSWORD):
+    """The URL variable that a password's or a limit's variable belongs to, or `variable` itself."""
+    for suffix in (_PASSWORD_FILE, _PASSWORD, *SUFFIXES):
         name = variable.removesuffix(suffix)
         if name != variable and len(name) >= len(PREFIX):
             return name
@@ -105,7 +107,7 @@ def _source(variable: str, text: str, env: Mapping[str, str]) -> Source:
             remedy=f"Name it {PREFIX}<NAME>; NAME starts with a capital, then capitals, digits and '_'.",
         )
     url = with_password(variable, _parsed(variable, text), env)
-    return Source(name=name, url=url)
+    return Source(name=name, url=url, limits=limits_from_environment(env, variable))
 
 
 def _parsed(variable: str, text: str) -> URL:

@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ import polars as pl
 
 _PROGRAM = Path(__file__).with_name("child.py")
 DIED = "the process that reads died"
+SILENT = "nothing came for"
 _POSIX = os.name == "posix"
 _LENGTH = struct.Struct("<q")
 
@@ -33,10 +35,13 @@ class ReaderProcess:
     """The reading process. Its order, the URL with its password in it, reaches it by standard input.
 
     It dies with its parent: its writes fail then, and a suspended process group without a parent is hung up by the kernel.
+    `patience` is for how many seconds it may say nothing while it is waited for; 0 is for ever.
     """
 
-    def __init__(self, order: Mapping[str, object]) -> None:
+    def __init__(self, order: Mapping[str, object], patience: float = 0) -> None:
         self._order = json.dumps(order).encode()
+        self._patience = patience
+        self._late = False
         self._process = subprocess.Popen(  # noqa: S603 - this file's neighbour
             [sys.executable, "-P", str(_PROGRAM)],
             stdin=subprocess.PIPE,
@@ -52,11 +57,33 @@ class ReaderProcess:
             ReadFailed: it said that it failed, or it died.
         """
         self._give_order()
-        while size := _LENGTH.unpack(self._received(_LENGTH.size))[0]:
-            payload = self._received(abs(size))
+        while True:
+            size, payload = self._next()
+            if not size:
+                return
             if size < 0:
                 raise ReadFailed(payload.decode())
             yield pl.read_ipc_stream(payload)
+
+    def _next(self) -> tuple[int, bytes]:
+        timer = threading.Timer(self._patience, self._give_up) if self._patience else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            [size] = _LENGTH.unpack(self._received(_LENGTH.size))
+            return size, self._received(abs(size))
+        except ReadFailed:
+            if self._late:
+                raise ReadFailed(f"{SILENT} {self._patience:g} seconds") from None
+            raise
+        finally:
+            if timer:
+                timer.cancel()
+
+    def _give_up(self) -> None:
+        self._late = True
+        self.kill()
 
     def _give_order(self) -> None:
         assert self._process.stdin  # noqa: S101 - it was asked for

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import polars as pl
@@ -105,9 +105,16 @@ class ReaderProcess:
         """Stop the process for a while, and its queue with it; Windows has no means to."""
         if _POSIX:
             self._process.send_signal(signal.SIGSTOP)
+            self._wait_until_stopped()
         yield
         if _POSIX:
             self._process.send_signal(signal.SIGCONT)
+
+    def _wait_until_stopped(self) -> None:
+        """The kernel hangs up a process that has stopped when its parent is killed, but not one that is still about to stop."""
+        if hasattr(os, "waitid"):
+            with suppress(ChildProcessError):  # it has ended, and was waited for
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def kill(self) -> None:
         """End the process at once, from any thread."""

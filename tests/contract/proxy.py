@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,12 +34,19 @@ class Proxy:
     seen: int = 0
     broken: int = 0
     refusing: bool = False
+    handed: int = 0
     _open: list[socket.socket] = field(default_factory=list)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def arm(self, fault: Fault, times: int = 1, after: int = _BROKEN_AFTER) -> None:
         """Break off so many connections, each when it has handed over so many bytes."""
         self.fault, self.faults, self.after = fault, times, after
+
+    def wait_until_handed(self, size: int) -> None:
+        """Until so many bytes more have been handed over."""
+        goal, end = self.handed + size, time.monotonic() + 60
+        while self.handed < goal and time.monotonic() < end:
+            time.sleep(0.001)
 
     def serve(self, listener: socket.socket) -> None:
         """Take connections until the listener is closed."""
@@ -79,6 +87,7 @@ class Proxy:
         with suppress(OSError):
             while data := server.recv(_CHUNK):
                 handed += len(data)
+                self.handed += len(data)
                 if handed > self.after and self._is_chosen():
                     self._break_off(server, client)
                     return

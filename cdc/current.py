@@ -61,7 +61,7 @@ def mark_of(keys: pl.Series, rows: pl.Series) -> pl.Series:
     """Key and row hash of each row in one number, modulo 2^128: two rows share it as rarely as two values share a hash.
 
     The key counts three times, for a row may hold the very values of a key, its own or another's: rows (1, 1) and (2, 2) would
-    all have a difference of zero, rows (1, 2) and (2, 1) the same sum; and an odd number of times, so that every bit of it counts.
+    both have a difference of zero, rows (1, 2) and (2, 1) the same sum. And an odd number of times, so that all its bits count.
     """
     return keys + keys + keys + rows
 

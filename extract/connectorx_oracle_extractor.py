@@ -95,7 +95,9 @@ class ConnectorXOracleExtractor(Extractor):
             if self._interrupted:
                 raise Interrupted(f"{table}: the read was interrupted.", remedy="Run it again.")
             order = {"url": url, "query": query, "session": None, "rows": batch_rows}
-            self._reader = ReaderProcess(order, client_environment(self._source))
+            self._reader = ReaderProcess(
+                order, client_environment(self._source), patience=self._source.limits.query_timeout
+            )
         return (frame for frame in self._reader.frames() if frame.height)
 
     def _canonical(self, table: SourceTable, frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:

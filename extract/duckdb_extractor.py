@@ -12,7 +12,8 @@ import polars as pl
 
 from connections.duckdb_types import canonical_type, travels_as_text
 from extract.extractor import Extractor, SourceDescription, SourceTable, narrowest_key
-from model.errors import IncompleteExtract, SourceTableMissing, SourceUnavailable, UnsupportedType
+from extract.side_by_side import in_one_stream
+from model.errors import IncompleteExtract, SourceRefused, SourceTableMissing, SourceUnavailable, UnsupportedType
 from model.types import Column
 from sources.registry import Source
 
@@ -32,7 +33,7 @@ class DuckDBExtractor(Extractor):
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         if not self._path.is_file():
-            raise SourceUnavailable(
+            raise SourceRefused(
                 f"Source {self._name}: {self._path} {'is not a file' if self._path.exists() else 'does not exist'}.",
                 remedy=f"Correct UDM_SOURCE_{self._name}, or put the file there.",
             )
@@ -41,7 +42,8 @@ class DuckDBExtractor(Extractor):
             connection.execute("SET TimeZone = 'UTC'")
         except duckdb.Error as error:
             locked = "Could not set lock" in str(error)
-            raise SourceUnavailable(
+            kind = SourceUnavailable if locked else SourceRefused
+            raise kind(
                 f"Source {self._name}: {self._path} cannot be opened: {error}",
                 remedy="Another process is writing it: try again when that has ended."
                 if locked
@@ -86,6 +88,7 @@ class DuckDBExtractor(Extractor):
 
     def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
         """One transaction: the rows, checked against its own count of them."""
+        in_one_stream(table, "DuckDB reads with all cores by itself")
         name = f"{_quote(table.schema or 'main')}.{_quote(table.table)}"
         selected = ", ".join(_expression(column) for column in columns)
         with self._translated(table):
@@ -130,7 +133,7 @@ class _Translate:
             return
         what, _, _ = str(error).partition(": ")
         safe = what in _WITHOUT_VALUES
-        raise SourceUnavailable(
+        raise SourceRefused(
             f"{self._table}: reading {self._path} failed: {error if safe else what}.",
             remedy="Check that the file is whole and readable."
             if safe

@@ -14,6 +14,7 @@ from typing import Self
 
 import polars as pl
 
+from extract.source_connections import SourceConnections
 from model.errors import ConfigurationError
 from model.types import Column
 from sources.registry import Source
@@ -70,7 +71,8 @@ class Extractor(ABC):
         """Stream all rows, in frames of about `batch_rows` rows.
 
         Raises:
-            SourceUnavailable: the source failed in mid-read.
+            SourceUnavailable: the source failed in mid-read, as may pass.
+            SourceRefused: it failed as it would again.
             IncompleteExtract: fewer or more rows came than the source has in the same snapshot.
         """
 
@@ -88,12 +90,15 @@ def narrowest_key(unique_keys: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return min(unique_keys, key=lambda key: (len(key), key), default=())
 
 
-def open_extractor(source: Source) -> Extractor:
+def open_extractor(source: Source, connections: SourceConnections | None = None) -> Extractor:
     """The extractor for a source's kind. Drivers are imported only here, when a table needs them.
+
+    It has one connection at a time, whose place in `connections` the caller holds; for more it asks there.
 
     Raises:
         ConfigurationError: for a kind without an extractor.
-        SourceUnavailable: the source does not answer, or its file is missing, locked or corrupt.
+        SourceUnavailable: the source does not answer now, or its file is locked.
+        SourceRefused: it refuses the login, or its file is missing or corrupt.
     """
     match source.kind:
         case "duckdb":
@@ -103,7 +108,7 @@ def open_extractor(source: Source) -> Extractor:
         case "postgresql" | "mysql" | "sqlite":
             from extract.connectorx_extractor import ConnectorXExtractor  # noqa: PLC0415
 
-            return ConnectorXExtractor(source)
+            return ConnectorXExtractor(source, connections or SourceConnections())
         case "oracle":
             from extract.connectorx_oracle_extractor import ConnectorXOracleExtractor  # noqa: PLC0415
 

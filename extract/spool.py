@@ -164,6 +164,14 @@ class Spool:
                 remedy="Make room, or set SPOOL_DIR to a folder on a larger disk.",
             )
 
+    def empty(self) -> None:
+        """Forget all rows: what fills it starts over."""
+        self._held.clear()
+        self._held_bytes = 0
+        for path in self._files:
+            path.unlink()
+        self._files.clear()
+
     def frames(self) -> Iterator[pl.DataFrame]:
         """All rows again, in order; may be called more than once."""
         for path in self._files:

@@ -52,11 +52,11 @@ class SourceNotConfigured(TerminalError):
 
 
 class SourceUnavailable(TransientError):
-    """The source does not answer, or its file is missing, locked or corrupt."""
+    """The source does not answer now: down, starting, busy, its connection lost or its file held; the extract is started over."""
 
 
 class SourceRefused(TerminalError):
-    """The source answers and refuses the login: a wrong password, a locked account, a right that is missing."""
+    """The source refuses until a person changes something: a login, a right, a missing or corrupt file, a row that fails."""
 
 
 class SourceTableMissing(TerminalError):

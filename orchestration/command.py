@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from config import Settings, load_settings
 from connections import open_target
 from connections.target import Target
+from extract.source_connections import SourceConnections
 from extract.spool import SpoolFolder
 from model.errors import ConfigurationError, PipelineError, TargetHeld
 from model.ops import Status
@@ -127,6 +128,7 @@ def _load_tables(
                 tracker=tracker,
                 reporter=reporter,
                 cancellation=cancellation,
+                connections=SourceConnections(),
                 spool_folder=spool_folder,
                 batch=batch,
             )

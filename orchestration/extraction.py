@@ -50,7 +50,11 @@ class Extracted:
 def extract_and_compare(run: RunContext, config: TableConfig, spool: Spool) -> Extracted:
     """Read the source once; rows that are new or differ go to the spool, the others are only counted."""
     source = run.settings.sources.get(config.source)
-    with open_extractor(source) as extractor, run.cancellation.watching(extractor):
+    with (
+        run.connections.one(source, run.cancellation.wait),
+        open_extractor(source, run.connections) as extractor,
+        run.cancellation.watching(extractor),
+    ):
         tables, plans, rules = _describe(run, config, extractor)
         layouts = _layouts(run, tables, rules)
         instant = next_instant(run.target, tables)

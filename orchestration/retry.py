@@ -1,7 +1,8 @@
 """Retry: what failed for a reason that may pass is tried again, at a transaction's boundary and never applied twice.
 
 A transaction of a promotion is run again on its own session while that lives, after its marker was read. Where the session is
-lost the table's lock is lost with it: then the whole table starts over. Whatever else failed fails at once.
+lost the table's lock is lost with it: then the whole table starts over. An extract that its source broke off starts over under
+the same lock. Whatever else failed fails at once.
 """
 
 from __future__ import annotations
@@ -69,12 +70,16 @@ class Retry:
         """Load a table, from its lock on; `attempt` is given its number from 1."""
         return self._try("the table", attempt, self.may_pass)
 
+    def extract(self, attempt: Callable[[], T]) -> T:
+        """Extract a table; nothing of an attempt that its source broke off is kept by the next one."""
+        return self._try("the extract", lambda _: attempt(), lambda error: isinstance(error, _FROM_SOURCE))
+
     def ops(self, what: str, write: Callable[[], T]) -> T:
         """Write to ops; `write` itself sees to it that nothing is written twice."""
         return self._try(what, lambda _: write(), self.may_pass)
 
     def may_pass(self, error: BaseException) -> bool:
-        """Whether an error of the target may pass by itself. A source that fails is the extractor's to try again."""
+        """Whether an error of the target may pass by itself. A source that fails has been tried again by `extract`."""
         if isinstance(error, PipelineError):
             return isinstance(error, TransientError) and not isinstance(error, _FROM_SOURCE)
         return self.target.is_transient(error)
@@ -100,7 +105,9 @@ class Retry:
         raise AssertionError  # `count` does not end
 
     def _named(self, error: BaseException) -> str:
-        """An error's class and the server's code for it; its message might quote a value."""
+        """An error's class and the server's code for it, whose message might quote a value; ours never does."""
+        if isinstance(error, PipelineError):
+            return f"{type(error).__name__}: {error.message}"
         return f"{type(error).__name__} {self.target.error_code(error)}".rstrip()
 
     def _wait_after(self, number: int) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from config import Settings
 from connections.target import Target
+from extract.source_connections import SourceConnections
 from extract.spool import SpoolFolder
 from observability.event_tracker import PipelineEventTracker
 from orchestration.cancellation import Cancellation
@@ -32,6 +33,7 @@ class RunContext:
     tracker: PipelineEventTracker
     reporter: Reporter
     cancellation: Cancellation
+    connections: SourceConnections
     spool_folder: SpoolFolder
     batch: int
     attempt: int = 1

@@ -106,7 +106,7 @@ def _load(run: RunContext, session: Session, config: TableConfig, earlier: list[
             LOG.warning("%s: an earlier attempt had got through; nothing is extracted again", config)
             return earlier[-1]
     with Spool(run.spool_folder, run.settings.spool_bytes) as spool:
-        extracted = _extract(run, config, spool)
+        extracted = run.retry.extract(lambda: _extract(run, config, spool))
         changes = extracted.changes
         blocked = not run.options.force and deletes_blocked(changes.deleted, extracted.active, run.settings)
         if blocked:
@@ -131,6 +131,8 @@ def _is_done(run: RunContext, config: TableConfig) -> bool:
 
 
 def _extract(run: RunContext, config: TableConfig, spool: Spool) -> Extracted:
+    spool.empty()
+    run.cancellation.check()
     run.reporter.step_started(str(config), EventType.EXTRACT)
     with run.tracker.track(EventType.EXTRACT) as event:
         event.IsForced = run.options.force

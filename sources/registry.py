@@ -2,21 +2,22 @@
 
 `UDM_SOURCE_<NAME>` holds a URL in SQLAlchemy's form. Its password may stand in the URL, in
 `UDM_SOURCE_<NAME>_PASSWORD` or in the file named by `UDM_SOURCE_<NAME>_PASSWORD_FILE`, but in one of them
-only. No message of this module holds a URL, a query value or a file's path: each may turn out to be a
-misplaced password.
+only; `UDM_SOURCE_<NAME>_MAX_CONNECTIONS` and its like are limits (`sources.limits`). No message of this module
+holds a URL, a query value or a file's path: each may turn out to be a misplaced password.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from model.errors import ConfigurationError, SourceNotConfigured
+from sources.limits import SUFFIXES, Limits, limits_from_environment
 
 PREFIX = "UDM_SOURCE_"
 KINDS = ("oracle", "mssql", "postgresql", "mysql", "sqlite", "duckdb")
@@ -37,6 +38,7 @@ class Source:
 
     name: str
     url: URL
+    limits: Limits = field(default_factory=Limits)
     client_folder: Path | None = None
 
     @property
@@ -91,15 +93,15 @@ def registry_from_environment(env: Mapping[str, str], oracle_client: Path | None
     for key in sorted(ours.keys() - urls.keys()):
         if _owner(key) not in urls:
             raise ConfigurationError(f"{key} is set, but {_owner(key)} is not.", remedy=f"Set {_owner(key)} to the source's URL.")
-    sources = tuple(_source(key, urls[key], ours) for key in sorted(urls))
+    sources = tuple(_source(key, urls[key], env) for key in sorted(urls))
     return SourceRegistry(
         sources=tuple(replace(source, client_folder=oracle_client) if source.kind == "oracle" else source for source in sources)
     )
 
 
 def _owner(variable: str) -> str:
-    """The URL variable that a password variable belongs to, or `variable` itself."""
-    for suffix in (_PASSWORD_FILE, _PASSWORD):
+    """The URL variable that a password's or a limit's variable belongs to, or `variable` itself."""
+    for suffix in (_PASSWORD_FILE, _PASSWORD, *SUFFIXES):
         name = variable.removesuffix(suffix)
         if name != variable and len(name) >= len(PREFIX):
             return name
@@ -114,7 +116,7 @@ def _source(variable: str, text: str, env: Mapping[str, str]) -> Source:
             remedy=f"Name it {PREFIX}<NAME>; NAME starts with a capital, then capitals, digits and '_'.",
         )
     url = with_password(variable, _parsed(variable, text), env)
-    return Source(name=name, url=url)
+    return Source(name=name, url=url, limits=limits_from_environment(env, variable))
 
 
 def _parsed(variable: str, text: str) -> URL:

@@ -44,7 +44,7 @@ def main() -> None:
             _send(memoryview(frame), frame.size)
         _send(b"", 0)
     except BaseException as error:  # noqa: BLE001 - a panic of ConnectorX is one
-        words = str(error).encode(errors="replace")
+        words = f"{type(error).__name__}: {error}".encode(errors="replace")
         _send(words, -len(words))
 
 

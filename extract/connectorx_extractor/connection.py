@@ -10,19 +10,19 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
+from extract.connectorx_extractor.failures import refusal
 from extract.connectorx_extractor.kinds import SourceKind
-from model.errors import ConfigurationError, PipelineError, SourceTableMissing, SourceUnavailable
+from model.errors import ConfigurationError, SourceRefused
 from sources.registry import Source
 
 # ConnectorX cannot verify the host's name, which verify-full asks for, and does not know the others.
 _SSL_MODES = frozenset({"disable", "prefer", "require"})
-# PostgreSQL's SQLSTATEs and MySQL's numbers for: no such table, schema or database, no right to read it.
-_NOT_READABLE = frozenset({"42P01", "3F000", "42501", "1044", "1049", "1142", "1143", "1146"})
 
 
 def checked_url(source: Source, kind: SourceKind) -> URL:
@@ -48,32 +48,44 @@ def checked_url(source: Source, kind: SourceKind) -> URL:
     if not url.username:
         raise ConfigurationError(f"{variable} names no user.", remedy="Write kind://user@host/database.")
     host = url.host or (None if "host" in url.query else "localhost")
-    return url.set(host=host, database=url.database or (url.username if source.kind == "postgresql" else None))
+    url = url.set(host=host, database=url.database or (url.username if source.kind == "postgresql" else None))
+    return url.update_query_dict({**kind.url_options(source.limits), **url.query})
 
 
-def open_engine(source: str, url: URL, kind: SourceKind) -> sa.Engine:
+def open_engine(source: Source, url: URL, kind: SourceKind) -> sa.Engine:
     """An engine that has answered once, so that a wrong login is told at once: ConnectorX would try for half a minute.
 
     Raises:
-        SourceUnavailable: with the variable to look at.
+        SourceUnavailable, SourceRefused: it does not answer now, or not to this login; with the variable to look at.
     """
     if kind.driver != "sqlite":
         # PyMySQL takes text for Latin-1, MySQL and ConnectorX take it for UTF-8.
         password = {"password": str(url.password).encode()} if url.password and url.get_backend_name() == "mysql" else {}
-        engine = sa.create_engine(url.set(drivername=kind.driver), pool_size=1, connect_args=password)
+        arguments = {**password, **kind.arguments(source.limits)}
+        engine = sa.create_engine(url.set(drivername=kind.driver), pool_size=1, max_overflow=0, connect_args=arguments)
+        if kind.patience and source.limits.query_timeout and "statement_timeout" not in str(url.query):
+            _on_connect(engine, kind.patience.format(seconds=source.limits.query_timeout))
     else:
         if not Path(url.database or "").is_file():
-            raise SourceUnavailable(
-                f"Source {source}: the file {url.database} does not exist.",
-                remedy=f"Correct UDM_SOURCE_{source}, or put the file there.",
+            raise SourceRefused(
+                f"Source {source.name}: the file {url.database} does not exist.",
+                remedy=f"Correct UDM_SOURCE_{source.name}, or put the file there.",
             )
         uri = _sqlite_uri(url)
         engine = sa.create_engine(
             "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False), poolclass=sa.NullPool
         )
-    with translated(f"Source {source}", source, url), engine.connect() as connection:
+    with translated(f"Source {source.name}", source.name, url), engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master" if kind.driver == "sqlite" else "SELECT 1")
     return engine
+
+
+def _on_connect(engine: sa.Engine, statement: str) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        del record
+        connection.execute(statement)
+        connection.commit()
 
 
 def connectorx_url(url: URL) -> str:
@@ -85,6 +97,8 @@ def connectorx_url(url: URL) -> str:
     place = (f"[{host}]" if ":" in host else quote(host, safe="")) + (f":{port}" if port else "")
     login = quote(url.username or "", safe="") + (f":{quote(str(url.password), safe='')}" if url.password else "")
     options = [f"{key}={quote(str(value), safe='')}" for key, value in url.query.items() if key not in {"host", "port"}]
+    if url.get_backend_name() == "mysql":
+        options.append("prefer_socket=false")  # else localhost is left for the socket that the server names: past a tunnel
     tail = quote(url.database or "", safe="") + ("?" if options else "") + "&".join(options)
     return f"{url.get_backend_name()}://{login}@{place}/{tail}"
 
@@ -102,11 +116,11 @@ def translated(what: str, source: str, url: URL) -> Iterator[None]:
         # PyMySQL's arguments are a number and a message, the others' a message.
         arguments = error.orig.args if error.orig else ()
         code = str(arguments[0] if len(arguments) > 1 else getattr(error.orig, "sqlstate", None))
-        raise _refusal(what, source, code, _shown(url, arguments[-1] if arguments else error.orig)) from None
+        raise refusal(what, source, code, _shown(url, arguments[-1] if arguments else error.orig)) from None
     except RuntimeError as error:
         if "cryptography" not in str(error):
             raise
-        raise SourceUnavailable(
+        raise SourceRefused(
             f"{what}: the login of UDM_SOURCE_{source} is of a kind that PyMySQL needs another package for.",
             remedy="Run 'pip install cryptography', or give the login the plugin mysql_native_password.",
         ) from None
@@ -115,15 +129,3 @@ def translated(what: str, source: str, url: URL) -> Iterator[None]:
 def _shown(url: URL, message: object) -> str:
     text = " ".join(str(message).split())
     return text.replace(str(url.password), "***") if url.password else text
-
-
-def _refusal(what: str, source: str, code: str, message: str) -> PipelineError:
-    if code in _NOT_READABLE or message.startswith("no such table"):
-        return SourceTableMissing(
-            f"{what}: {message}",
-            remedy=f"Correct the table's name in UdmTablesList, or grant SELECT on it to the login of UDM_SOURCE_{source}.",
-        )
-    return SourceUnavailable(
-        f"{what}: the source cannot be used: {message}",
-        remedy=f"Check UDM_SOURCE_{source}, its password and that the source is up.",
-    )

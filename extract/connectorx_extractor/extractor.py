@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 
 from extract.connectorx_extractor.catalogue import read_description
 from extract.connectorx_extractor.connection import checked_url, connectorx_url, open_engine, translated
+from extract.connectorx_extractor.failures import broken_off
 from extract.connectorx_extractor.kinds import KINDS
-from extract.connectorx_extractor.process import DIED, ReaderProcess, ReadFailed
-from extract.connectorx_extractor.statement import counted, read_statement
+from extract.connectorx_extractor.process import ReaderProcess, ReadFailed
+from extract.connectorx_extractor.snapshot import Snapshot, hold_snapshot
+from extract.connectorx_extractor.statement import Part, Statement, counted, read_statement
 from extract.connectorx_extractor.values import canonical
 from extract.extractor import Extractor, SourceDescription, SourceTable
-from model.errors import IncompleteExtract, Interrupted, PipelineError, SourceUnavailable, TerminalError, ValueNotExact
+from extract.side_by_side import in_one_stream, merged, report_counts, split_column
+from extract.source_connections import SourceConnections
+from model.errors import IncompleteExtract, Interrupted, PipelineError, TerminalError, ValueNotExact
 from model.types import Column
 from sources.registry import Source
 
 # How ConnectorX names a column whose value it could not read; the control value is its column 0.
 _COLUMN = re.compile(r"(?:FromSql|InvalidColumnType|FromSqlConversionFailure)\((\d+)")
-_POSTGRESQL_ERROR = re.compile(r'code: SqlState\(E?(\w{5})\), message: "((?:[^"\\]|\\.)*)"')
-_MYSQL_ERROR = re.compile(r"ERROR \d+ \((\w{5})\): ([^\"]*)")
 _OVERFLOW = "byte array offset overflow"
-# The classes of SQLSTATE whose messages speak of the server and of names; the others' may quote a row's values.
-_TELLING = ("08", "28", "3D", "3F", "42", "53", "55", "57", "58", "70")
+_SEVERAL = 2
 
 
 class ConnectorXExtractor(Extractor):
@@ -34,17 +36,19 @@ class ConnectorXExtractor(Extractor):
 
     Raises:
         ConfigurationError: the URL asks for what ConnectorX cannot do.
-        SourceUnavailable: the source does not answer, or its file is missing or corrupt.
+        SourceUnavailable: the source does not answer now.
+        SourceRefused: it refuses the login, or its file is missing or corrupt.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._name = source.name
+    def __init__(self, source: Source, connections: SourceConnections | None = None) -> None:
+        self._source, self._name = source, source.name
+        self._connections = connections or SourceConnections()
         self._kind = KINDS[source.kind]
         self._url = checked_url(source, self._kind)
-        self._engine = open_engine(source.name, self._url, self._kind)
+        self._engine = open_engine(source, self._url, self._kind)
         self._lock = threading.RLock()  # `interrupt` is called by signal handlers
         self._interrupted = False
-        self._reader: ReaderProcess | None = None
+        self._readers: set[ReaderProcess] = set()
 
     def describe(self, table: SourceTable) -> SourceDescription:
         """From the source's catalogue; a view has no key."""
@@ -52,11 +56,64 @@ class ConnectorXExtractor(Extractor):
             return read_description(connection, self._kind, self._placed(table))
 
     def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
-        """One statement in one snapshot; the rows are checked against the count that travels with them."""
-        statement = read_statement(self._engine.dialect, self._kind, self._placed(table), columns)
+        """One statement in one snapshot, or several in the same one; each one's rows are checked against its own count."""
+        whole = self._statement(table, columns)
         with translated(str(table), self._name, self._url), self._engine.connect() as connection:
-            connection.execute(statement.empty)
-        reader = self._start(table, statement.text, batch_rows)
+            connection.execute(whole.empty)
+        if not (yield from self._read_ranges(table, columns, batch_rows)):
+            self._engine.dispose()  # one connection at a time
+            yield from self._read_statement(table, columns, whole, batch_rows)
+
+    def _read_ranges(
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int
+    ) -> Generator[pl.DataFrame, None, bool]:
+        """Read ranges of PartitionOn side by side; False, and nothing was read, where that cannot be done."""
+        if self._kind.snapshot is None:
+            in_one_stream(table, self._kind.one_stream)
+            return False
+        column = split_column(table, columns)
+        if column is None:
+            return False
+        with self._connections.further(self._source, self._source.limits.partitions) as free:
+            if free < _SEVERAL:
+                in_one_stream(table, "SOURCE_MAX_CONNECTIONS leaves no connections for ranges")
+                return False
+            with (
+                translated(str(table), self._name, self._url),
+                self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+                hold_snapshot(connection, self._kind.snapshot, self._placed(table), column, free, batch_rows) as held,
+            ):
+                if isinstance(held, str):
+                    in_one_stream(table, held)
+                    return False
+                yield from self._read_held(table, columns, column, held, batch_rows)
+        return True
+
+    def _read_held(
+        self, table: SourceTable, columns: Sequence[Column], column: Column, held: Snapshot, batch_rows: int
+    ) -> Iterator[pl.DataFrame]:
+        counts: list[int] = []
+        parts = [self._statement(table, columns, Part(column=column, range=one)) for one in held.ranges]
+        streams = [partial(self._read_statement, table, columns, part, batch_rows, held.session, counts) for part in parts]
+        yield from merged(streams, self._kill)
+        if sum(counts) != held.rows:
+            raise IncompleteExtract(f"{table}: the source counted {held.rows} rows, and its ranges delivered {sum(counts)}.")
+        report_counts(table, column, counts)
+
+    def _statement(self, table: SourceTable, columns: Sequence[Column], part: Part | None = None) -> Statement:
+        return read_statement(self._engine.dialect, self._kind, self._placed(table), columns, part)
+
+    def _read_statement(
+        self,
+        table: SourceTable,
+        columns: Sequence[Column],
+        statement: Statement,
+        batch_rows: int,
+        session: Sequence[str] = (),
+        counts: list[int] | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """All rows of a statement, in a session begun with `session`; their number is added to `counts`."""
+        reader = self._start(table, statement.text, batch_rows, session)
         count, delivered = None, 0
         try:
             for frame in reader.frames():
@@ -73,19 +130,25 @@ class ConnectorXExtractor(Extractor):
             raise self._told(table, columns, delivered, str(failure)) from None
         finally:
             reader.close()
+            with self._lock:
+                self._readers.discard(reader)
         if delivered != count:
             raise IncompleteExtract(f"{table}: the source counted {count} rows and delivered {delivered}.")
+        if counts is not None:
+            counts.append(delivered)
 
     def _placed(self, table: SourceTable) -> SourceTable:
         return replace(table, schema=table.schema or table.database) if self._kind.schemas_are_databases else table
 
-    def _start(self, table: SourceTable, query: str, batch_rows: int) -> ReaderProcess:
-        order = {"url": connectorx_url(self._url), "query": query, "session": self._kind.session, "rows": batch_rows}
+    def _start(self, table: SourceTable, query: str, batch_rows: int, session: Sequence[str]) -> ReaderProcess:
+        before = [*([self._kind.session] if self._kind.session else []), *session]
+        order = {"url": connectorx_url(self._url), "query": query, "session": before or None, "rows": batch_rows}
         with self._lock:
             if self._interrupted:
                 raise _interrupted(table)
-            self._reader = ReaderProcess(order)
-            return self._reader
+            reader = ReaderProcess(order, patience=self._source.limits.query_timeout)
+            self._readers.add(reader)
+            return reader
 
     def _told(self, table: SourceTable, columns: Sequence[Column], delivered: int, words: str) -> PipelineError:
         """What broke the read off; of ConnectorX's words only those that cannot hold a row's values."""
@@ -99,33 +162,23 @@ class ConnectorXExtractor(Extractor):
             )
         if _OVERFLOW in words:
             return TerminalError(f"{table}: one column of one batch holds more than 2 GiB.", remedy="Lower BATCH_ROWS.")
-        return SourceUnavailable(
-            f"{table}: the source broke the read off after {delivered} rows{_reason(words)}.",
-            remedy=f"Check that the source of UDM_SOURCE_{self._name} is up; its own log has the reason.",
-        )
+        return broken_off(str(table), self._name, delivered, words)
 
     def interrupt(self) -> None:
-        """Kill the reader, whose server notices that it is gone; this extractor reads nothing any more."""
+        """Kill the readers, whose server notices that they are gone; this extractor reads nothing any more."""
         with self._lock:
             self._interrupted = True
-            if self._reader is not None:
-                self._reader.kill()
+            self._kill()
+
+    def _kill(self) -> None:
+        with self._lock:
+            for reader in self._readers:
+                reader.kill()
 
     def close(self) -> None:
         """Stop what is being read and give back the connection."""
-        with self._lock:
-            if self._reader is not None:
-                self._reader.kill()
+        self._kill()
         self._engine.dispose()
-
-
-def _reason(words: str) -> str:
-    if words.startswith(DIED):
-        return f": {words}"
-    if found := _POSTGRESQL_ERROR.search(words) or _MYSQL_ERROR.search(words):
-        state, message = found.groups()
-        return f": {message} (SQLSTATE {state})" if state.startswith(_TELLING) else f": SQLSTATE {state}"
-    return ""
 
 
 def _interrupted(table: SourceTable) -> Interrupted:

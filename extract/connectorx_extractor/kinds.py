@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from extract.connectorx_types import Route, mysql_route, postgresql_route, sqlite_route
+from sources.limits import Limits
+
+_PROGRAM = "udm-pipeline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSnapshot:
+    """How several sessions see one snapshot: statements that keep it open, that name it, and that put another session into it."""
+
+    holder: tuple[str, ...]
+    name: str
+    reader: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +27,9 @@ class SourceKind:
 
     `columns` lists name, type and nullability of the columns of `:table` in `:schema` (`:name` has both, quoted), in order;
     `session` makes the text that the source writes independent of its own settings; `options` are the parameters behind a
-    URL's '?' that SQLAlchemy's driver and ConnectorX take alike.
+    URL's '?' that SQLAlchemy's driver and ConnectorX take alike, `url_options` those that a URL gets where it does not have
+    them. `arguments` are for SQLAlchemy's driver alone, and `patience` is a statement that bounds its sessions' statements.
+    `snapshot` is None where several sessions cannot see one snapshot, and `one_stream` says why.
     """
 
     driver: str
@@ -23,6 +38,11 @@ class SourceKind:
     session: str | None = None
     schemas_are_databases: bool = False
     options: frozenset[str] = frozenset()
+    url_options: Callable[[Limits], dict[str, str]] = lambda _: {}
+    arguments: Callable[[Limits], dict[str, Any]] = lambda _: {}
+    patience: str | None = None
+    snapshot: SharedSnapshot | None = None
+    one_stream: str = ""
 
 
 _POSTGRESQL = SourceKind(
@@ -56,6 +76,14 @@ _POSTGRESQL = SourceKind(
     options=frozenset(
         {"host", "port", "sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "application_name", "options"}
     ),
+    url_options=lambda limits: {"application_name": _PROGRAM, "connect_timeout": str(limits.connect_timeout)},
+    patience="SET statement_timeout = '{seconds}s'",
+    # https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-SNAPSHOT-SYNCHRONIZATION
+    snapshot=SharedSnapshot(
+        holder=("SET idle_in_transaction_session_timeout = 0", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+        name="SELECT pg_export_snapshot()",
+        reader=("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET TRANSACTION SNAPSHOT '{name}'"),
+    ),
 )
 _MYSQL = SourceKind(
     driver="mysql+pymysql",
@@ -65,11 +93,19 @@ _MYSQL = SourceKind(
     " WHERE table_schema = coalesce(:schema, database()) AND table_name = :table ORDER BY ordinal_position",
     # The server cuts off a reader that is suspended for longer than its write timeout, a minute by default.
     session="SET time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600",
+    arguments=lambda limits: {
+        "program_name": _PROGRAM,
+        "connect_timeout": limits.connect_timeout,
+        "read_timeout": limits.query_timeout or None,
+        "write_timeout": limits.query_timeout or None,
+    },
+    one_stream="MySQL has no snapshot that several connections could share without locking the table",
 )
 _SQLITE = SourceKind(
     driver="sqlite",
     route=sqlite_route,
     columns="SELECT name, type, \"notnull\" = 0 FROM pragma_table_xinfo(:table, coalesce(:schema, 'main'))"
     " WHERE hidden <> 1 ORDER BY cid",
+    one_stream="a file of SQLite is read no faster by several connections",
 )
 KINDS = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "sqlite": _SQLITE}

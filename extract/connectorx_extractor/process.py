@@ -13,14 +13,16 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import polars as pl
 
 _PROGRAM = Path(__file__).with_name("child.py")
 DIED = "the process that reads died"
+SILENT = "nothing came for"
 _POSIX = os.name == "posix"
 _LENGTH = struct.Struct("<q")
 
@@ -33,11 +35,16 @@ class ReaderProcess:
     """The reading process. Its order, the URL with its password in it, reaches it by standard input.
 
     It dies with its parent: its writes fail then, and a suspended process group without a parent is hung up by the kernel.
+    `patience` is for how many seconds it may say nothing while it is waited for; 0 is for ever.
     """
 
-    def __init__(self, order: Mapping[str, object], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, order: Mapping[str, object], environment: Mapping[str, str] | None = None, *, patience: float = 0
+    ) -> None:
         """`environment` is added to this process's own."""
         self._order = json.dumps(order).encode()
+        self._patience = patience
+        self._late = False
         self._process = subprocess.Popen(  # noqa: S603 - this file's neighbour
             [sys.executable, "-P", str(_PROGRAM)],
             stdin=subprocess.PIPE,
@@ -54,11 +61,33 @@ class ReaderProcess:
             ReadFailed: it said that it failed, or it died.
         """
         self._give_order()
-        while size := _LENGTH.unpack(self._received(_LENGTH.size))[0]:
-            payload = self._received(abs(size))
+        while True:
+            size, payload = self._next()
+            if not size:
+                return
             if size < 0:
                 raise ReadFailed(payload.decode())
             yield pl.read_ipc_stream(payload)
+
+    def _next(self) -> tuple[int, bytes]:
+        timer = threading.Timer(self._patience, self._give_up) if self._patience else None
+        if timer:
+            timer.daemon = True
+            timer.start()
+        try:
+            [size] = _LENGTH.unpack(self._received(_LENGTH.size))
+            return size, self._received(abs(size))
+        except ReadFailed:
+            if self._late:
+                raise ReadFailed(f"{SILENT} {self._patience:g} seconds") from None
+            raise
+        finally:
+            if timer:
+                timer.cancel()
+
+    def _give_up(self) -> None:
+        self._late = True
+        self.kill()
 
     def _give_order(self) -> None:
         assert self._process.stdin  # noqa: S101 - it was asked for
@@ -80,9 +109,16 @@ class ReaderProcess:
         """Stop the process for a while, and its queue with it; Windows has no means to."""
         if _POSIX:
             self._process.send_signal(signal.SIGSTOP)
+            self._wait_until_stopped()
         yield
         if _POSIX:
             self._process.send_signal(signal.SIGCONT)
+
+    def _wait_until_stopped(self) -> None:
+        """The kernel hangs up a process that has stopped when its parent is killed, but not one that is still about to stop."""
+        if hasattr(os, "waitid"):
+            with suppress(ChildProcessError):  # it has ended, and was waited for
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def kill(self) -> None:
         """End the process at once, from any thread."""

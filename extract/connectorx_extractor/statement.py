@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -16,6 +17,7 @@ from sqlalchemy.sql.elements import quoted_name
 from extract.connectorx_extractor.kinds import SourceKind
 from extract.connectorx_types import Expression, Route
 from extract.extractor import SourceTable
+from extract.partitions import Range
 from model.errors import UnsupportedType, ValueNotExact
 from model.types import Column
 
@@ -32,8 +34,21 @@ class Statement:
     checked: tuple[int, ...]
 
 
-def read_statement(dialect: Dialect, kind: SourceKind, table: SourceTable, columns: Sequence[Column]) -> Statement:
-    """The statement for `columns`; its own first column is the control value, then they follow in their order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The rows whose `column` lies in `range`."""
+
+    column: Column
+    range: Range
+
+
+def read_statement(
+    dialect: Dialect, kind: SourceKind, table: SourceTable, columns: Sequence[Column], part: Part | None = None
+) -> Statement:
+    """The statement for `columns`; its own first column is the control value, then they follow in their order.
+
+    Of a `part` it reads and counts those rows only.
+    """
     routes = [_route(kind, table, column) for column in columns]
     names = [quoted_name(column.name, quote=True) for column in columns]
     schema = quoted_name(table.schema, quote=True) if table.schema else None
@@ -48,9 +63,22 @@ def read_statement(dialect: Dialect, kind: SourceKind, table: SourceTable, colum
     # Columns by names of our own: a source's might not survive the way there and back.
     heads: list[Expression] = [sa.literal_column(route.placeholder).label(f"c{place}") for place, route in enumerate(routes)]
     head = sa.select(control.label("control"), *heads).select_from(source)
+    if part:
+        condition = part.range.condition(source.c[part.column.name], part.column.type)
+        head, body = head.where(condition), body.where(condition)
     text = sa.union_all(head, body).compile(dialect=undriven(dialect), compile_kwargs={"literal_binds": True})
     checked = tuple(place for place, route in enumerate(routes) if route.fits)
     return Statement(text=str(text), empty=body.limit(0), checked=checked)
+
+
+def bounds_query(table: SourceTable, column: Column) -> sa.Select[Any, Any, int, int]:
+    """What `extract.partitions.Bounds` holds, in its order."""
+    name = quoted_name(column.name, quote=True)
+    schema = quoted_name(table.schema, quote=True) if table.schema else None
+    source = sa.table(quoted_name(table.table, quote=True), sa.column(name), schema=schema)
+    values = source.c[name]
+    nulls = sa.func.count() - sa.func.count(values)
+    return sa.select(sa.func.min(values), sa.func.max(values), sa.func.count(), nulls).select_from(source)
 
 
 def undriven(dialect: Dialect) -> Dialect:

@@ -50,8 +50,8 @@ def next_day(folder: Path) -> list[DaySummary]:
 
     Missing files are generated first and catch up with the others. Files that lag behind because an earlier
     call was killed catch up, and then that is all this call does. One transaction per file and day. Raises
-    `SourceUnavailable` for a file that is locked, damaged or no sample; every file is opened before the first
-    is changed.
+    `SourceUnavailable` for a file that is locked, `SourceRefused` for one that is damaged or no sample; every file
+    is opened before the first is changed.
     """
     existing = {source.name for source in SAMPLE_SOURCES if sample_path(folder, source.name).exists()}
     paths = ensure_samples(folder)

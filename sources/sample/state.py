@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.errors import SourceUnavailable
+from model.errors import SourceRefused, SourceUnavailable
 from sources.sample.recipe import MACROS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SampleState:
 def open_sample(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the file, with the recipes' macros; created when missing, closed at the end.
 
-    DuckDB's errors, also those inside the block, become a `SourceUnavailable` naming file and remedy.
+    DuckDB's errors, also those inside the block, become `SourceUnavailable` or `SourceRefused`, naming file and remedy.
     """
     import duckdb  # noqa: PLC0415  only what opens a file pays for the import
 
@@ -49,7 +49,7 @@ def open_sample(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 f"The sample file {path} is in use by another process. {reason}",
                 remedy="Wait until that process has ended, then try again.",
             ) from error
-        raise SourceUnavailable(
+        raise SourceRefused(
             f"The sample file {path} cannot be used: {reason}",
             remedy="If it is damaged, delete it, and its .wal file; it is generated anew on the next use.",
         ) from error
@@ -63,13 +63,13 @@ def create_state(connection: duckdb.DuckDBPyConnection, first_day: date) -> None
 
 
 def read_state(connection: duckdb.DuckDBPyConnection, path: Path) -> SampleState:
-    """The file's state; `SourceUnavailable` when the file holds none, and so is no sample."""
+    """The file's state; `SourceRefused` when the file holds none, and so is no sample."""
     found = connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE schema_name = $1 AND table_name = 'sample_state'", [SCHEMA]
     ).fetchone()
     row = connection.execute(f"SELECT day_number, first_day FROM {SCHEMA}.sample_state").fetchone() if found else None
     if row is None:
-        raise SourceUnavailable(
+        raise SourceRefused(
             f"The file {path} is not a sample source.",
             remedy="Move it away or choose another folder; a missing sample file is generated.",
         )

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 from config import Settings
 from connections import open_target
 from connections.target import Target
+from extract.source_connections import SourceConnections
 from extract.spool import SpoolFolder
 from model.control import COLUMNS_LIST
 from model.names import TableName
@@ -116,6 +117,7 @@ class Pipeline:
                 tracker=tracker,
                 reporter=reporter or QuietReporter(),
                 cancellation=Cancellation(self.target),
+                connections=SourceConnections(),
                 spool_folder=spool_folder,
                 batch=batch,
             )

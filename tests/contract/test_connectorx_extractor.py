@@ -31,6 +31,7 @@ from model.errors import (
     ConfigurationError,
     IncompleteExtract,
     Interrupted,
+    SourceRefused,
     SourceTableMissing,
     SourceUnavailable,
     UnsupportedType,
@@ -683,13 +684,13 @@ def nobody_there(server: Server) -> URL:
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mysql"])
-@pytest.mark.parametrize("broken", [wrong_login, nobody_there])
+@pytest.mark.parametrize(("broken", "error"), [(wrong_login, SourceRefused), (nobody_there, SourceUnavailable)])
 def test_a_source_that_does_not_answer_is_told_at_once_and_without_its_password(
-    request: pytest.FixtureRequest, kind: str, broken: Callable[[Server], URL]
+    request: pytest.FixtureRequest, kind: str, broken: Callable[[Server], URL], error: type[Exception]
 ) -> None:
     url = broken(request.getfixturevalue(kind))
     started = time.monotonic()
-    with pytest.raises(SourceUnavailable, match="UDM_SOURCE_SRC") as caught:
+    with pytest.raises(error, match="UDM_SOURCE_SRC") as caught:
         ConnectorXExtractor(source_of(url))
     assert time.monotonic() - started < 10  # ConnectorX alone tries for 30
     for secret in (PASSWORD, "p w", "p%20w", "://"):
@@ -698,11 +699,11 @@ def test_a_source_that_does_not_answer_is_told_at_once_and_without_its_password(
 
 
 def test_a_file_that_is_missing_or_no_database_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceUnavailable, match=r"does not exist.*UDM_SOURCE_SRC"):
+    with pytest.raises(SourceRefused, match=r"does not exist.*UDM_SOURCE_SRC"):
         ConnectorXExtractor(source_of(URL.create("sqlite", database=str(tmp_path / "none.db"))))
     assert not list(tmp_path.iterdir())
     (tmp_path / "text.db").write_text("no database\n" * 1000)
-    with pytest.raises(SourceUnavailable, match=r"file is not a database.*UDM_SOURCE_SRC"):
+    with pytest.raises(SourceRefused, match=r"file is not a database.*UDM_SOURCE_SRC"):
         ConnectorXExtractor(source_of(URL.create("sqlite", database=str(tmp_path / "text.db"))))
 
 
@@ -793,7 +794,7 @@ def test_a_row_that_fails_at_the_source_is_an_error_that_does_not_quote_it(postg
         "INSERT INTO words SELECT i, CASE i WHEN 2500 THEN 'geheim' ELSE i::text END FROM generate_series(1, 3000) i",
         "CREATE VIEW numbers AS SELECT id, w::int AS n FROM words",
     )
-    with pytest.raises(SourceUnavailable, match="SQLSTATE 22P02") as caught:
+    with pytest.raises(SourceRefused, match="SQLSTATE 22P02") as caught:
         extract(postgresql, "numbers", batch_rows=100)
     assert "geheim" not in str(caught.value)
 
@@ -802,7 +803,7 @@ def test_a_panic_of_connectorx_is_an_error_that_does_not_quote_the_row(mysql: Se
     name = created(mysql, "panics", "(id int PRIMARY KEY, t time)")
     mysql.execute(f"INSERT INTO {name} VALUES (1, '00:00:00'), (2, '838:59:57')")
     wrong = [Column(name="t", type=integer(32), source_type="int")]
-    with open_extractor(source_of(mysql)) as extractor, pytest.raises(SourceUnavailable, match="broke the read off") as caught:
+    with open_extractor(source_of(mysql)) as extractor, pytest.raises(SourceRefused, match="broke the read off") as caught:
         list(extractor.read(named("panics"), wrong, 10))
     assert "838" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
@@ -851,8 +852,8 @@ def test_other_threads_run_while_the_source_is_slow(postgresql: Server) -> None:
 
 
 def reader_of(extractor: ConnectorXExtractor) -> int:
-    assert extractor._reader
-    return extractor._reader._process.pid
+    [reader] = extractor._readers
+    return reader._process.pid
 
 
 def alive(process: int) -> bool:
@@ -923,7 +924,7 @@ extractor = ConnectorXExtractor(Source(name="SRC", url=URL.create("sqlite", data
 table = SourceTable(source="SRC", table="t")
 frames = extractor.read(table, extractor.describe(table).columns, 100)
 next(frames)
-print(extractor._reader._process.pid, flush=True)
+print([reader._process.pid for reader in extractor._readers][0], flush=True)
 time.sleep(60)
 """
 

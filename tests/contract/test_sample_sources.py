@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from model.errors import ConfigurationError, SourceUnavailable
+from model.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from sources.__main__ import main
 from sources.sample import FIRST_BUSINESS_DAY, SAMPLE_TABLES, DaySummary, ensure_samples, files, next_day
 from sources.sample.business_days import business_date, business_date_sql
@@ -478,7 +478,7 @@ def test_a_file_held_by_another_process_is_named_and_nothing_changes(fresh: Path
 
 def test_a_damaged_file_is_named_with_what_to_do(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (fresh / "CCM.duckdb").write_bytes(b"not a database")
-    with pytest.raises(SourceUnavailable) as caught:
+    with pytest.raises(SourceRefused) as caught:
         next_day(fresh)
     assert str(fresh / "CCM.duckdb") in str(caught.value)
     assert "delete it" in caught.value.remedy
@@ -490,7 +490,7 @@ def test_a_database_that_is_no_sample_is_left_alone(fresh: Path) -> None:
     (fresh / "CCM.duckdb").unlink()
     with duckdb.connect(str(fresh / "CCM.duckdb")) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS x")
-    with pytest.raises(SourceUnavailable, match=r"CCM\.duckdb is not a sample source") as caught:
+    with pytest.raises(SourceRefused, match=r"CCM\.duckdb is not a sample source") as caught:
         next_day(fresh)
     assert caught.value.remedy
 

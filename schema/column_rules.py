@@ -76,7 +76,7 @@ def _method(where: str, column: Column, text: str, *, in_key: bool) -> MaskMetho
         )
     if not can_mask(column.type, method):
         raise UnusableColumnRule(
-            f"{where} masks column {column.name!r} with {method}, which fits text and numbers only; it is {column.type}.",
+            f"{where} masks column {column.name!r} with {method}, and it is {column.type}: no text, integer, decimal or UUID.",
             remedy=f"Set MaskWith to {MaskMethod.HMAC} or {MaskMethod.NULL}.",
         )
     return method

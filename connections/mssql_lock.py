@@ -74,14 +74,16 @@ def held(engine: sa.Engine, database: str, resource: str, *, patience: int = 0) 
 
 def _end(connection: sa.Connection, resource: str) -> None:
     # Released first: the server may take a moment to see that a session has ended, and the next run may be as quick.
-    with suppress(sa.exc.DBAPIError):
-        connection.rollback()
-        connection.exec_driver_sql(RELEASE, (resource,))
-        connection.commit()
     try:
-        connection.close()
-    except sa.exc.DBAPIError:  # the server has ended the transaction, or the session, by itself
-        connection.invalidate()
+        with suppress(sa.exc.DBAPIError):
+            connection.rollback()
+            connection.exec_driver_sql(RELEASE, (resource,))
+            connection.commit()
+    finally:  # whatever became of the release, a session that is left open would hold the table for as long as the process lives
+        try:
+            connection.close()
+        except sa.exc.DBAPIError:  # the server has ended the transaction, or the session, by itself
+            connection.invalidate()
 
 
 def _take(connection: sa.Connection, resource: str, patience: int) -> int:

@@ -28,7 +28,7 @@ from sqlalchemy.engine.default import DefaultDialect  # noqa: E402
 from connections.duckdb_target import DuckDBTarget  # noqa: E402
 from connections.mssql_target import MSSQLTarget  # noqa: E402
 from connections.postgresql_target import PostgreSQLTarget  # noqa: E402
-from data_load import bcp_loader, bcp_process  # noqa: E402
+from data_load import bcp_loader, bcp_process, bulk_engines  # noqa: E402
 
 
 class Points:
@@ -67,14 +67,14 @@ def install(points: Points) -> None:
     for target in (DuckDBTarget, PostgreSQLTarget, MSSQLTarget):
         for name in ("create_schema", "settle", "close"):
             setattr(target, name, _around(points, name, getattr(target, name)))
-    bcp_loader.load = _loading(points, bcp_loader.load)
+    setattr(bcp_loader, "load", _loading(points, bulk_engines.load))  # noqa: B010 - where it is called from
     answer = bcp_process._answer
 
     def answered(*arguments: Any) -> None:
         answer(*arguments)
         points.reached("BULK LOAD, the utility is at work")
 
-    bcp_process._answer = answered
+    bcp_process._answer = answered  # type: ignore[assignment]
 
 
 def _loading(points: Points, load: Callable[..., None]) -> Callable[..., None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import re
 import signal
 import subprocess
@@ -182,7 +181,7 @@ def test_killed_anywhere_and_run_again_ends_as_an_uninterrupted_run(
         for number, table in cases:
             assert warehouse.history(table) == wanted, points[number - 1]
         warehouse.check_nothing_left()
-        assert os.listdir(warehouse.folder / "spool") == []
+        assert list((warehouse.folder / "spool").iterdir()) == []
 
 
 @pytest.mark.parametrize("step", ["BCP_LOAD", "CDC_PROMOTION", "SCD2_PROMOTION"])

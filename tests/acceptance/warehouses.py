@@ -32,7 +32,8 @@ SELECT "ID", "NAME", "AMOUNT", "UdmScd2Operation", "UdmActiveFlag", row_number()
 FROM {{bronze}}."{{table}}_scd2_python" ORDER BY 1, 6"""
 _EVENTS = "OVER (PARTITION BY _key_hash ORDER BY _cdc_valid_from, CASE WHEN _cdc_operation = 'D' THEN 0 ELSE 1 END)"
 _STAGE = f"""
-SELECT "ID", "NAME", "AMOUNT", _cdc_operation, _cdc_is_current, row_number() {_EVENTS} FROM {{stage}}."{{table}}_cdc" ORDER BY 1, 6"""
+SELECT "ID", "NAME", "AMOUNT", _cdc_operation, _cdc_is_current, row_number() {_EVENTS}
+FROM {{stage}}."{{table}}_cdc" ORDER BY 1, 6"""
 _NOT_ONE_ACTIVE = """
 SELECT "ID" FROM {bronze}."{table}_scd2_python" WHERE "UdmActiveFlag" = {true} GROUP BY "ID" HAVING count(*) > 1"""
 _UNPUBLISHED = """
@@ -63,8 +64,9 @@ class Warehouse(ABC):
     def create(self) -> dict[str, str]:
         """Create what a run wants to be there; the settings that name it."""
 
+    @abstractmethod
     def drop(self) -> None:
-        """Remove it, where it would stay."""
+        """Remove it, where it would outlive the tests."""
 
     @property
     @abstractmethod
@@ -87,6 +89,7 @@ class Warehouse(ABC):
     def strike(self, process: int) -> None:
         """The worst that a test may do to the server's side of a run, while it runs in that process."""
 
+    @abstractmethod
     def wait_until_up(self) -> None:
         """Until the server takes connections again."""
 
@@ -100,7 +103,8 @@ class Warehouse(ABC):
     def list_tables(self, *tables: str) -> None:
         """Put tables of ERP into UdmTablesList."""
         rows = ", ".join(f"('ERP', '{table}', 'Python')" for table in tables)
-        self.query(f'INSERT INTO {{general_dbo}}."UdmTablesList" ("SourceName", "SourceObjectName", "StageLoadTool") VALUES {rows}')
+        names = '"SourceName", "SourceObjectName", "StageLoadTool"'
+        self.query(f'INSERT INTO {{general_dbo}}."UdmTablesList" ({names}) VALUES {rows}')
 
     def history(self, table: str) -> list[Rows]:
         """Stage, Bronze and their indexes, as two runs can be compared by."""
@@ -125,6 +129,9 @@ class PostgreSQL(Warehouse):
         server.execute(f"CREATE DATABASE {self.stem} TEMPLATE template0")
         self._url = server.url.set(database=self.stem).render_as_string(hide_password=False)
         return {"UDM_TARGET": self._url}
+
+    def drop(self) -> None:
+        """Its server goes with the tests."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -235,6 +242,9 @@ class MSSQL(Warehouse):
         for (number,) in self.query(f"SELECT session_id FROM sys.dm_exec_sessions WHERE host_process_id = {process}"):
             if number is not None:
                 self.query(f"KILL {number}")
+
+    def wait_until_up(self) -> None:
+        """It was never down."""
 
 
 SERVERS: tuple[type[Warehouse], ...] = (PostgreSQL, MSSQL)

@@ -255,10 +255,16 @@ def test_an_interrupt_during_the_wait_ends_the_run_at_once(
     def interrupt() -> None:
         runs[0].cancellation.request()
 
-    timer = threading.Timer(0.3, interrupt)
+    timer = threading.Timer(0.5, interrupt)
+
+    def update(point: str) -> bool:
+        found = "_cdc_" in point and point.startswith("UPDATE")
+        if found:
+            timer.start()
+        return found
+
     started = time.monotonic()
-    with faults.at(lambda point: "_cdc_" in point and point.startswith("UPDATE"), deadlock):
-        timer.start()
+    with faults.at(update, deadlock):
         result = pipeline.run_table(TABLE, retry_seconds=100.0, around=runs.append)
     timer.join()
     assert time.monotonic() - started < 20

@@ -40,7 +40,7 @@ def udm(python: str, source: Path, folder: Path, *, target: str | None = None, s
         command=(*main, "--table", TABLE, "--source", SOURCE, "--no-progress"),
         environment=environment,
         folder=folder,
-        prepare=partial(_prepare, (*main, "--list-tables"), environment, folder),
+        prepare=partial(_prepare, (*main, "--list-tables", "--create-databases"), environment, folder),
         read_history=partial(read_history, environment),
         read_steps=partial(read_steps, environment),
     )

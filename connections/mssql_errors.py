@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterator
 
 from connections.mssql_login import Login
+from connections.reachable import Obstacle, obstacle
 from model.errors import TargetUnavailable
 
 # Deadlock victim, lock time-out and those that a failover, a throttled or a reconfigured server raises.
@@ -73,7 +73,7 @@ def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
 def why_no_login(error: BaseException, login: Login, database: str) -> TargetUnavailable:
     """A login's failure as one error with its remedy; the driver's text is left out, for it may show the connection string."""
     numbers, state, text = numbers_of(error), state_of(error), str(error).lower()
-    where = f"The SQL Server {login.host}:{login.port}"
+    where = _where(login)
     who = f"user {login.user}" if login.user else "the account that runs the pipeline (Kerberos or Windows)"
     for number, what, remedy in (
         (18456, f"refuses {who}", "Check the user, its password and whether the server allows this kind of login."),
@@ -95,7 +95,9 @@ def why_no_login(error: BaseException, login: Login, database: str) -> TargetUna
 
 def _no_connection(where: str, state: str, text: str, login: Login) -> TargetUnavailable:
     if state in {"HYT00", "HYT01", "08001", "08S01"} and not any(sign in text for sign in _CERTIFICATE):
-        text += _network_says(login)  # the driver reports each of these as a time-out
+        away = why_unreachable(login, min(login.login_timeout, 5))  # the driver reports whatever it is as a time-out
+        if away is not None:
+            return away
     for signs, what, remedy in (
         (
             _CERTIFICATE,
@@ -105,13 +107,9 @@ def _no_connection(where: str, state: str, text: str, login: Login) -> TargetUna
         ),
         (("can't open lib", "im002", "data source name not found"), "was not asked: the ODBC driver cannot be loaded",
          "pip install mssql-python brings one; driver=… in UDM_TARGET names another."),
-        (("getaddrinfo",), "is not known by that name", "Correct the host in UDM_TARGET, or the machine's name resolution."),
-        (("refused",), "refuses connections on that port",
-         "Check the port, that the server runs and that TCP/IP is enabled there."),
         (("kerberos", "sspi", "gssapi", "krb5"), "could not be given a Kerberos ticket",
          "Run kinit for the account (or use a keytab), or name a SQL login in UDM_TARGET."),
-        (("timeout", "timed out"), f"did not answer within {login.login_timeout} seconds",
-         "Check the host, the port and the firewall; login_timeout=… in UDM_TARGET waits longer."),
+        (("timeout", "timed out"), *_silent(login)),
     ):  # fmt: skip
         if any(sign in text for sign in signs):
             return TargetUnavailable(f"{where} {what}.", remedy=remedy)
@@ -121,16 +119,32 @@ def _no_connection(where: str, state: str, text: str, login: Login) -> TargetUna
     )
 
 
-def _network_says(login: Login) -> str:
-    try:
-        socket.create_connection((login.host, login.port), timeout=min(login.login_timeout, 5)).close()
-    except socket.gaierror:
-        return " getaddrinfo"
-    except ConnectionRefusedError:
-        return " refused"
-    except OSError:
-        return " timed out"
-    return ""
+def why_unreachable(login: Login, seconds: float) -> TargetUnavailable | None:
+    """Why the server's port takes no connection, with the remedy; None where it takes one. Waits so long for silence only."""
+    match obstacle(login.network_host, login.port, seconds):
+        case None:
+            return None
+        case Obstacle.UNKNOWN:
+            what, remedy = "is not known by that name", "Correct the host in UDM_TARGET, or the machine's name resolution."
+        case Obstacle.REFUSED:
+            what = "refuses connections on that port"
+            remedy = "Check the port, that the server runs and that TCP/IP is enabled there."
+        case Obstacle.UNREACHABLE:
+            what, remedy = "cannot be reached from this machine", "Check the machine's network, its routes and the firewall."
+        case Obstacle.SILENT:
+            what, remedy = _silent(login)
+    return TargetUnavailable(f"{_where(login)} {what}.", remedy=remedy)
+
+
+def _silent(login: Login) -> tuple[str, str]:
+    return (
+        f"did not answer within {login.login_timeout} seconds",
+        "Check the host, the port and the firewall; login_timeout=… in UDM_TARGET waits longer.",
+    )
+
+
+def _where(login: Login) -> str:
+    return f"The SQL Server {login.host}:{login.port}"
 
 
 _CERTIFICATE = ("certificate", "self-signed", "ssl provider", "tls")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import pyodbc
 import sqlalchemy as sa
 
 from connections import mssql_statements
@@ -47,8 +48,12 @@ class LockSession:
         """
         if self.connection.invalidated:
             raise TransientError("The session that held the table's lock was lost.", remedy="Run the table again.")
-        with self.connection.begin():
-            yield self.connection
+        try:
+            with self.connection.begin():
+                yield self.connection
+        except BaseException:
+            _roll_back(self.connection)
+            raise
 
 
 @contextmanager
@@ -74,14 +79,24 @@ def held(engine: sa.Engine, database: str, resource: str, *, patience: int = 0) 
 
 def _end(connection: sa.Connection, resource: str) -> None:
     # Released first: the server may take a moment to see that a session has ended, and the next run may be as quick.
-    with suppress(sa.exc.DBAPIError):
-        connection.rollback()
-        connection.exec_driver_sql(RELEASE, (resource,))
-        connection.commit()
     try:
-        connection.close()
-    except sa.exc.DBAPIError:  # the server has ended the transaction, or the session, by itself
-        connection.invalidate()
+        with suppress(sa.exc.DBAPIError):
+            connection.rollback()
+            _roll_back(connection)
+            connection.exec_driver_sql(RELEASE, (resource,))
+            connection.commit()
+    finally:  # whatever became of the release, a session that is left open would hold the table for as long as the process lives
+        try:
+            connection.close()
+        except sa.exc.DBAPIError:  # the server has ended the transaction, or the session, by itself
+            connection.invalidate()
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    # After a COMMIT that failed SQLAlchemy sends no ROLLBACK, and our next COMMIT would commit what was given up.
+    if not connection.invalidated:
+        with suppress(pyodbc.Error):
+            connection.connection.rollback()
 
 
 def _take(connection: sa.Connection, resource: str, patience: int) -> int:

@@ -38,6 +38,12 @@ class Login:
         """As ODBC and bcp spell it."""
         return f"{self.host},{self.port}"
 
+    @property
+    def network_host(self) -> str:
+        """As the network knows it: without an instance's name, which the port makes idle, and without ODBC's own words."""
+        host = self.host.partition("\\")[0]
+        return "localhost" if host.lower() in {".", "(local)"} else host
+
 
 def login_of(url: URL) -> Login:
     """What `mssql://user@host:1433/?encrypt=yes&…` says.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyodbc
 
 from connections.mssql_catalogue import quoted
-from connections.mssql_errors import DATABASE_REMEDY, is_transient, numbers_of, why_no_login
+from connections.mssql_errors import DATABASE_REMEDY, is_transient, numbers_of, why_no_login, why_unreachable
 from connections.mssql_login import Login, odbc_string
 from connections.target import Databases
 from model.errors import TargetUnavailable, TransientError
@@ -60,8 +60,12 @@ def check_server(login: Login, driver: str, databases: Databases, *, create: boo
     """Refuse a server that is too old; see that the three databases are there, and create those that are not where asked to.
 
     Raises:
-        TargetUnavailable: naming the version, or the database and the option that creates it.
+        TargetUnavailable: naming what cannot be reached, the version, or the database and the option that creates it.
     """
+    # The driver tries a refused port until the login's time-out: in mid-run that lets a server restart, here it only waits.
+    away = why_unreachable(login, login.login_timeout)
+    if away is not None:
+        raise away
     try:
         connection = connect(login, driver, "master", autocommit=True)
     except TransientError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
+from connections.calendar_years import outside_of_years
 from connections.mssql_types import LONGEST_VARBINARY, code_units
 from model.errors import ValueNotExact
 from model.names import TableName
@@ -49,7 +50,7 @@ def _refused(column: Column) -> Iterator[tuple[str, pl.Expr]]:
         case Kind.BINARY if column.type.length and column.type.length <= LONGEST_VARBINARY:
             yield f"more than {column.type.length} bytes", held.bin.size() > column.type.length
         case Kind.DATE | Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
-            yield "a date outside of the years 1 to 9999", (held.dt.year() < 1) | (held.dt.year() > 9999)  # noqa: PLR2004
+            yield "a date outside of the years 1 to 9999", outside_of_years(column)
         case _:
             return
 

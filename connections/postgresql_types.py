@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
 
 import polars as pl
 from sqlalchemy.types import TypeEngine
 
+from connections.calendar_years import outside_of_years
 from connections.named_type import NamedType
 from model.errors import ValueNotExact
 from model.types import (
@@ -128,9 +128,8 @@ def _rule(column: Column) -> tuple[pl.Expr, str, str] | None:
         case Kind.UUID:
             return ~value.str.contains(_UUID), "a UUID that is not spelled in lower case with hyphens", _TO_TEXT
         case Kind.DATE:
-            return ~value.is_between(date.min, date.max), "a date outside of the years 1 to 9999", _TO_TEXT
+            return outside_of_years(column), "a date outside of the years 1 to 9999", _TO_TEXT
         case Kind.TIMESTAMP | Kind.TIMESTAMPTZ:
-            least, most = (pl.lit(end).cast(pl.Datetime("us")).to_physical() for end in (datetime.min, datetime.max))  # noqa: DTZ901 - physical values, in UTC
-            return ~value.to_physical().is_between(least, most), "a timestamp outside of the years 1 to 9999", _TO_TEXT
+            return outside_of_years(column), "a timestamp outside of the years 1 to 9999", _TO_TEXT
         case _:
             return None

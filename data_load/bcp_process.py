@@ -149,10 +149,13 @@ def run(order: Order) -> None:
         for thread in threads:
             thread.start()
         with order.watched(process.kill), process:
-            _answer(order, process, drains, terminal)
-            _wait(order, process)
-        for thread in threads[:2]:
-            thread.join()
+            try:
+                _answer(order, process, drains, terminal)
+                _wait(order, process)
+            finally:
+                # Before their files are closed: what is not read yet would be lost, and a closed file's number is soon another's.
+                for thread in threads:
+                    thread.join()
     _check(order, process.returncode, b"".join(drain.kept for drain in drains[:2]))
 
 

@@ -3,8 +3,8 @@
     python kill_driver.py RECORD N ARGUMENT…
 
 A point is every statement before it is executed, every commit before and after it, and what goes round SQLAlchemy: bulk
-loads (before, at each frame, after), schemas that are created, and the closing of the target. Each is appended to the file
-RECORD, one line a point, before the process dies. N = 0 kills at none of them.
+loads (before, at each frame, while a utility is at work, after), schemas that are created, and the closing of the target.
+Each is appended to the file RECORD, one line a point, before the process dies. N = 0 kills at none of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from sqlalchemy import Engine, event  # noqa: E402
 from sqlalchemy.engine.default import DefaultDialect  # noqa: E402
 
 from connections.duckdb_target import DuckDBTarget  # noqa: E402
+from connections.mssql_target import MSSQLTarget  # noqa: E402
 from connections.postgresql_target import PostgreSQLTarget  # noqa: E402
+from data_load import bcp_loader, bcp_process, bulk_engines  # noqa: E402
 
 
 class Points:
@@ -62,23 +64,29 @@ def install(points: Points) -> None:
         points.reached("COMMIT, after")
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
-    for target in (DuckDBTarget, PostgreSQLTarget):
+    for target in (DuckDBTarget, PostgreSQLTarget, MSSQLTarget):
         for name in ("create_schema", "settle", "close"):
             setattr(target, name, _around(points, name, getattr(target, name)))
-        target.bulk_load = _loading(points, target.bulk_load)  # type: ignore[method-assign]
+    setattr(bcp_loader, "load", _loading(points, bulk_engines.load))  # noqa: B010 - where it is called from
+    answer = bcp_process._answer
+
+    def answered(*arguments: Any) -> None:
+        answer(*arguments)
+        points.reached("BULK LOAD, the utility is at work")
+
+    bcp_process._answer = answered  # type: ignore[assignment]
 
 
-def _loading(points: Points, bulk_load: Callable[..., int]) -> Callable[..., int]:
-    def loading(self: object, connection: Any, name: Any, columns: Any, frames: Any) -> int:
+def _loading(points: Points, load: Callable[..., None]) -> Callable[..., None]:
+    def loading(target: Any, name: Any, columns: Any, frames: Any, *rest: Any) -> None:
         def observed() -> Iterator[Any]:
             for frame in frames:
                 points.reached("BULK LOAD, a frame")
                 yield frame
 
         points.reached("BULK LOAD, before")
-        rows = bulk_load(self, connection, name, columns, observed())
+        load(target, name, columns, observed(), *rest)
         points.reached("BULK LOAD, after")
-        return rows
 
     return loading
 

@@ -12,18 +12,8 @@ from connections.target import Target
 from tests.contract.backends import Backend, DuckDB, PostgreSQL
 from tests.contract.mssql_backend import MSSQL
 from tests.contract.pipeline import Pipeline, SourceFile, opened_pipeline
-from tests.mssql_server import LEFT_OUT, mssql_server
 
 BACKENDS: tuple[Backend, ...] = (DuckDB(), PostgreSQL(), MSSQL())
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a SQL Server its part of the contract is left out, and the summary says so in one line."""
-    theirs = [item for item in items if "[mssql" in item.name or item.get_closest_marker("mssql")]
-    if theirs and mssql_server().url is None:
-        config.hook.pytest_deselected(items=theirs)
-        items[:] = [item for item in items if item not in set(theirs)]
-        config.stash[LEFT_OUT] = f"{len(theirs)} tests of the contract on SQL Server are left out: {mssql_server().why}."
 
 
 @pytest.fixture(scope="session", params=BACKENDS, ids=lambda backend: backend.name)

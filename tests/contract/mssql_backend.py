@@ -147,7 +147,7 @@ class MSSQL(Backend):
             ours, theirs = f"({name} AT TIME ZONE 'UTC')", f"CAST({name} AS datetime2(6))"
         query = f'SELECT "ID", {theirs} FROM {target.quoted(stored)} WHERE "{flag}" = 1'
         with target.engine.connect() as connection:
-            found: dict[Any, Any] = dict(connection.exec_driver_sql(query).tuples().all())
+            found: dict[Any, Any] = dict(tuple(row) for row in connection.exec_driver_sql(query))
         if kind.startswith("time("):
             found = {key: value and _trimmed(value) for key, value in found.items()}
         with duckdb.connect(str(source), read_only=True) as origin:

@@ -222,12 +222,14 @@ def schema_of(target: Target, database: str, schema: str) -> str:
 def opened_pipeline(backend: Backend, folder: Path) -> Iterator[Pipeline]:
     """A pipeline on an empty warehouse, with an empty source file called DNA."""
     url = backend.fresh(folder)
-    source = SourceFile(name="DNA", path=folder / "dna.duckdb")
-    source.execute()
-    settings = replace(backend.settings(url, folder), batch_rows=1_000)
-    pipeline = Pipeline(backend=backend, target=open_target(settings), source=source, settings=settings)
     try:
-        yield pipeline
+        source = SourceFile(name="DNA", path=folder / "dna.duckdb")
+        source.execute()
+        settings = replace(backend.settings(url, folder), batch_rows=1_000)
+        pipeline = Pipeline(backend=backend, target=open_target(settings), source=source, settings=settings)
+        try:
+            yield pipeline
+        finally:
+            pipeline.target.close()  # another one than at first, where a test let go of it
     finally:
-        pipeline.target.close()  # another one than at first, where a test let go of it
         backend.dispose(url)

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 
 from config import Settings
 from connections import open_target
+from connections.mssql_lock import RELEASE
 from model.errors import TableHeld, TargetUnavailable
 from tests.contract.mssql_backend import MSSQL
 from tests.contract.pipeline import Pipeline, opened_pipeline
@@ -103,6 +104,26 @@ def test_a_table_is_held_against_other_sessions_and_free_when_its_session_ends(p
             pass
     finally:
         other.close()
+
+
+def test_a_lock_whose_release_fails_ends_with_its_session(pipeline: Pipeline) -> None:
+    """A session left open would hold the table for as long as the process lives."""
+
+    def broken(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if statement == RELEASE:
+            raise RuntimeError
+
+    sa.event.listen(pipeline.target.engine, "before_cursor_execute", broken)
+    with pytest.raises(RuntimeError), pipeline.target.lock_table("dna", "acct"):
+        pass
+    sa.event.remove(pipeline.target.engine, "before_cursor_execute", broken)
+    for attempt in range(50):
+        try:
+            with pipeline.target.lock_table("dna", "acct"):
+                return
+        except TableHeld:
+            time.sleep(0.1 * bool(attempt))
+    pytest.fail("still held")
 
 
 def test_an_interrupt_ends_what_runs_on_the_data_sessions(pipeline: Pipeline) -> None:

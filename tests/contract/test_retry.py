@@ -125,13 +125,14 @@ def test_a_deadlock_is_tried_again_on_the_same_session_and_nothing_is_extracted_
     assert not any(SECRET in message for message in logged.messages(30))
 
 
-@pytest.mark.parametrize("database", ["Stage", "Bronze"])
+@pytest.mark.parametrize("database", ["stage", "bronze"])
 def test_a_commit_whose_answer_was_lost_is_decided_by_the_marker(
     pipeline: Pipeline, faults: Faults, database: str, logged: Records
 ) -> None:
     expected = undisturbed(pipeline)
     first_day(pipeline, TABLE)
-    with faults.at(after("COMMIT, after", "INSERT INTO", "PromotionMarker", f"UDM_{database}"), deadlock):
+    there = getattr(pipeline.target.databases, database)
+    with faults.at(after("COMMIT, after", "INSERT INTO", "PromotionMarker", there), deadlock):
         pipeline.load(TABLE, retry_attempts=1)
     assert any("its marker says that it is in" in message for message in logged.messages(30))
     assert times(pipeline, "EXTRACT") == 1
@@ -144,7 +145,8 @@ def test_a_lost_session_starts_the_table_over_and_what_had_got_through_is_not_ex
 ) -> None:
     expected = undisturbed(pipeline)
     first_day(pipeline, TABLE)
-    with faults.at(after(point, "INSERT INTO", "PromotionMarker", "UDM_Stage"), connection_lost):
+    stage = pipeline.target.databases.stage
+    with faults.at(after(point, "INSERT INTO", "PromotionMarker", stage), connection_lost):
         counts(pipeline.load(TABLE))
     assert times(pipeline, "EXTRACT") == extracts
     assert steps(pipeline)[-1] == ("TABLE_TOTAL", "SUCCESS")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from connections.mssql_errors import code_of, is_transient, numbers_of, why_no_login
 from connections.mssql_login import DRIVER, Login, driver_of, login_of, mssql_python_string, odbc_string
+from connections.reachable import Obstacle
 from model.errors import ConfigurationError, TargetUnavailable, TransientError
 
 pyodbc = pytest.importorskip("pyodbc")
@@ -127,17 +128,23 @@ def test_a_failed_login_is_told_with_its_remedy(error: Exception, says: str, rem
 @pytest.mark.parametrize(
     ("reason", "says"),
     [
-        (socket.gaierror(), "not known by that name"),
-        (ConnectionRefusedError(), "refuses connections"),
-        (TimeoutError(), "did not answer within 30 seconds"),
+        (Obstacle.UNKNOWN, "not known by that name"),
+        (Obstacle.REFUSED, "refuses connections"),
+        (Obstacle.UNREACHABLE, "cannot be reached from this machine"),
+        (Obstacle.SILENT, "did not answer within 30 seconds"),
+        (None, "did not answer within 30 seconds"),  # it takes connections and does not let us in
     ],
 )
-def test_a_time_out_is_looked_into(monkeypatch: pytest.MonkeyPatch, reason: OSError, says: str) -> None:
-    def create_connection(*_: object, **__: object) -> socket.socket:
-        raise reason
-
-    monkeypatch.setattr(socket, "create_connection", create_connection)
+def test_a_time_out_is_looked_into(monkeypatch: pytest.MonkeyPatch, reason: Obstacle | None, says: str) -> None:
+    monkeypatch.setattr("connections.mssql_errors.obstacle", lambda *_: reason)
     assert says in why_no_login(odbc("HYT00", "Login timeout expired"), LOGIN, "General").message
+
+
+@pytest.mark.parametrize(
+    ("host", "network"), [("dbhost", "dbhost"), ("dbhost\\SALES", "dbhost"), (".", "localhost"), ("(local)", "localhost")]
+)
+def test_the_network_is_asked_for_the_host_alone(host: str, network: str) -> None:
+    assert replace(LOGIN, host=host).network_host == network
 
 
 def test_a_run_waits_for_a_server_that_is_away_and_gives_up_on_a_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,8 +104,12 @@ def open_extractor(source: Source) -> Extractor:
             from extract.connectorx_extractor import ConnectorXExtractor  # noqa: PLC0415
 
             return ConnectorXExtractor(source)
+        case "mssql":
+            from extract.connectorx_sqlserver_extractor import SQLServerExtractor  # noqa: PLC0415
+
+            return SQLServerExtractor(source)
         case kind:
             raise ConfigurationError(
                 f"Source {source.name}: this version has no extractor for {kind} sources.",
-                remedy="DuckDB, PostgreSQL, MySQL and SQLite sources can be read; TODO.md says what is still to come.",
+                remedy="SQL Server, PostgreSQL, MySQL, SQLite and DuckDB can be read; TODO.md says what is still to come.",
             )

@@ -55,6 +55,10 @@ class SourceUnavailable(TransientError):
     """The source does not answer, or its file is missing, locked or corrupt."""
 
 
+class SourceRefused(TerminalError):
+    """The source answers and refuses the login: a wrong password, a locked account, a right that is missing."""
+
+
 class SourceTableMissing(TerminalError):
     """The source has no such table, or the login may not see it."""
 

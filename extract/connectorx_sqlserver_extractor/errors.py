@@ -1,0 +1,62 @@
+"""What SQL Server's errors mean for a source: named by table and setting, never with a value or a password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyodbc
+import sqlalchemy as sa
+
+from connections.mssql_errors import code_of, is_transient, numbers_of, state_of
+from connections.mssql_login import Login, driver_of
+from connections.mssql_session import connect
+from extract.connectorx_sqlserver_extractor.catalogue import missing
+from extract.extractor import SourceTable
+from model.errors import PipelineError, SourceRefused, SourceUnavailable, TargetUnavailable, TransientError
+
+# No such object, no right on it or on one of its columns; no such schema.
+_NOT_READABLE = frozenset({208, 229, 230, 2760})
+_NO_OBJECT = frozenset({"42S02"})
+# Snapshot isolation is not allowed in a database that a view reads, or the table is memory-optimised.
+NO_SNAPSHOT = frozenset({3952, 41332})
+
+
+def connected(source: str, login: Login, database: str) -> pyodbc.Connection:
+    """A session with the source, in a database or in the login's own default.
+
+    Raises:
+        SourceRefused: the login fails, or has no such database.
+        SourceUnavailable: the server does not answer now.
+    """
+    try:
+        return connect(login, driver_of(login, pyodbc.drivers()), database, autocommit=True)
+    except TransientError as error:
+        raise SourceUnavailable(f"Source {source}: {error.message}", remedy=error.remedy) from None
+    except TargetUnavailable as error:
+        raise SourceRefused(
+            f"Source {source}: {error.message}", remedy=f"{error.remedy} The setting is {login.variable}."
+        ) from None
+
+
+@contextmanager
+def translated(table: SourceTable) -> Iterator[None]:
+    """The driver's errors as the pipeline's own."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise _meaning(table, error) from None
+
+
+def _meaning(table: SourceTable, error: sa.exc.DBAPIError) -> PipelineError:
+    if numbers_of(error) & _NOT_READABLE or state_of(error) in _NO_OBJECT:
+        return missing(table, f"the source has no such table, or its login may not read all of its columns ({code_of(error)})")
+    if is_transient(error):
+        return SourceUnavailable(
+            f"{table}: the source could not answer now ({code_of(error)}).",
+            remedy=f"It may pass. Else check that the server of UDM_SOURCE_{table.source} is up and who holds locks there.",
+        )
+    return SourceUnavailable(
+        f"{table}: the source cannot be read ({code_of(error)}).",
+        remedy=f"Read the table with the login of UDM_SOURCE_{table.source} to see the server's own message.",
+    )

@@ -121,7 +121,7 @@ def _common(login: Login, database: str) -> dict[str, str]:
     who = {"UID": login.user, "PWD": login.password} if login.user else {"Trusted_Connection": "yes"}
     return {
         "Server": f"tcp:{login.server}",
-        "Database": database,
+        **({"Database": database} if database else {}),
         **who,
         "Encrypt": login.encrypt,
         "TrustServerCertificate": "yes" if login.trust_server_certificate else "no",

@@ -127,10 +127,13 @@ def _key(connection: sa.Connection, place: TableName, columns: Sequence[Column])
 
 
 def read_isolation(connection: sa.Connection, place: TableName) -> Isolation:
-    """Under which isolation a statement reads the table without holding locks, in one state where the database can do it."""
+    """Under which isolation a statement reads the table, by what its database is set to."""
     row = connection.execute(sa.text(VERSIONS), {"database": place.database}).one_or_none()
-    snapshot, read_committed_snapshot, updateability = row or (0, False, "")
-    if snapshot == _ON:
+    return isolation_of(*(row or (0, False, "")))
+
+
+def isolation_of(snapshot_state: int, read_committed_snapshot: object, updateability: str | None) -> Isolation:
+    """No locks are held under either; one state is seen where the database keeps row versions, or nobody writes to it."""
+    if snapshot_state == _ON:
         return Isolation(statement=SNAPSHOT, consistent=True)
-    # Nobody writes to a database that is read-only: a snapshot, a replica.
     return Isolation(statement=READ_COMMITTED, consistent=bool(read_committed_snapshot) or updateability == "READ_ONLY")

@@ -32,11 +32,14 @@ def connected(source: str, login: Login, database: str) -> pyodbc.Connection:
     try:
         return connect(login, driver_of(login, pyodbc.drivers()), database, autocommit=True)
     except TransientError as error:
-        raise SourceUnavailable(f"Source {source}: {error.message}", remedy=error.remedy) from None
+        raise SourceUnavailable(f"Source {source}: {error.message}", remedy=_remedy(error, login)) from None
     except TargetUnavailable as error:
-        raise SourceRefused(
-            f"Source {source}: {error.message}", remedy=f"{error.remedy} The setting is {login.variable}."
-        ) from None
+        raise SourceRefused(f"Source {source}: {error.message}", remedy=_remedy(error, login)) from None
+
+
+def _remedy(error: PipelineError, login: Login) -> str:
+    named = login.variable in error.remedy
+    return error.remedy if named else f"{error.remedy} The setting is {login.variable}."
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from connections.mssql_catalogue import in_full, quoted
 from connections.mssql_errors import numbers_of
 from connections.mssql_login import source_login_of
 from extract.connectorx_sqlserver_extractor.catalogue import (
-    DATABASE,
     READ_COMMITTED,
     Isolation,
     find,
@@ -61,17 +60,39 @@ class SQLServerExtractor(Extractor):
         with translated(table):
             connection = self._connection(table)
             place = find(connection, table)
-            isolation = self._isolation(connection, table, place)
-            database: str = connection.execute(sa.text(DATABASE)).scalar_one()
-            # The one place where a read is planned: ranges of `partition_on` would be further statements under this isolation.
-            statement = read_statement(table, place, columns, isolation)
-            connection.exec_driver_sql(statement.empty).close()  # a missing right is told by its number here
+            isolation = read_isolation(connection, place)
+            # A missing right is told by its number here; the routes have no numbers.
+            connection.exec_driver_sql(read_statement(table, place, columns, isolation).empty).close()
+        delivered = False
+        try:
+            for frame in self._read(table, place, columns, batch_rows, isolation):
+                delivered = True
+                yield frame
+        except SourceUnavailable:
+            if delivered or isolation.statement == READ_COMMITTED or self._allows(table, place, isolation):
+                raise
+        else:
+            return
+        yield from self._read(table, place, columns, batch_rows, Isolation(statement=READ_COMMITTED, consistent=False))
+
+    def _read(
+        self, table: SourceTable, place: TableName, columns: Sequence[Column], batch_rows: int, isolation: Isolation
+    ) -> Iterator[pl.DataFrame]:
+        if not isolation.consistent:
+            LOG.warning(
+                "%s: it is read as it changes, for %s has no row versions for it (snapshot isolation): rows that others "
+                "move meanwhile may be missed or come twice. A DBA can turn them on: ALTER DATABASE %s SET "
+                "ALLOW_SNAPSHOT_ISOLATION ON",
+                table, place.database, quoted(place.database),
+            )  # fmt: skip
+        # The one place where a read is planned: ranges of `partition_on` would be further statements under this isolation.
+        statement = read_statement(table, place, columns, isolation)
         first, *others = [route for route in self._routes if route.can(self._source.login, rules_of(table, columns))]
         for route, following in pairwise((first, *others, None)):
             assert route is not None  # noqa: S101 - only the last is None
             delivered = 0
             try:
-                for frame in self._checked(route, database, table, columns, statement, batch_rows, isolation):
+                for frame in self._checked(route, table, columns, statement, batch_rows, isolation):
                     delivered += frame.height
                     yield frame
             except (RouteFailed, ValueNotExact) as failure:
@@ -82,7 +103,6 @@ class SQLServerExtractor(Extractor):
     def _checked(
         self,
         route: type[Route],
-        database: str,
         table: SourceTable,
         columns: Sequence[Column],
         statement: Statement,
@@ -91,7 +111,7 @@ class SQLServerExtractor(Extractor):
     ) -> Iterator[pl.DataFrame]:
         """The rows without the control row, in canonical types, compared with its count at the end."""
         count, delivered = None, 0
-        raw = route.frames(self._source.login, database, statement, batch_rows, self._stops)
+        raw = route.frames(self._source.login, self._database(table), statement, batch_rows, self._stops)
         remedy = f"query_timeout=… in UDM_SOURCE_{self._name} waits longer."
         for frame in timed(str(table), raw, self._source.query_timeout, self._stops, remedy):
             control = frame.to_series(0)
@@ -136,30 +156,45 @@ class SQLServerExtractor(Extractor):
             ) from None
         LOG.warning("%s: %s failed%s (%s); %s reads the table instead", table, route.name, where, why, following.name)
 
-    def _isolation(self, connection: sa.Connection, table: SourceTable, place: TableName) -> Isolation:
-        isolation = read_isolation(connection, place)
-        if isolation.statement != READ_COMMITTED and not _allows(connection, isolation, place):
-            isolation = Isolation(statement=READ_COMMITTED, consistent=False)
-        if not isolation.consistent:
-            LOG.warning(
-                "%s: it is read as it changes, for %s has no row versions for it (snapshot isolation): rows that others "
-                "move meanwhile may be missed or come twice. A DBA can turn them on: ALTER DATABASE %s SET "
-                "ALLOW_SNAPSHOT_ISOLATION ON",
-                table, place.database, quoted(place.database),
-            )  # fmt: skip
-        return isolation
+    def _allows(self, table: SourceTable, place: TableName, isolation: Isolation) -> bool:
+        """Whether the table can be read under snapshot isolation: not by a view over a database without it, for instance."""
+        if self._stops.interrupted:
+            return True
+        with translated(table):
+            connection = self._connection(table)
+            try:
+                connection.exec_driver_sql(isolation.statement)
+                connection.exec_driver_sql(f"SELECT TOP (1) 1 FROM {in_full(place)}").close()  # noqa: S608 - quoted names
+            except sa.exc.DBAPIError as error:
+                if numbers_of(error) & NO_SNAPSHOT:
+                    return False
+                raise
+            finally:
+                with suppress(sa.exc.DBAPIError):
+                    connection.exec_driver_sql(READ_COMMITTED)
+        return True
+
+    def _database(self, table: SourceTable) -> str:
+        return table.database or self._source.database
 
     def _connection(self, table: SourceTable) -> sa.Connection:
         """The session for catalogues, in the table's database; each table that names another one gets a new session."""
         if self._stops.interrupted:
             raise _interrupted(table)
-        database = table.database or self._source.database
+        database = self._database(table)
         if self._session is None or self._session[0] != database:
             self.close()
             creator = partial(connected, self._name, self._source.login, database)
             engine = sa.create_engine("mssql+pyodbc://", creator=creator, poolclass=sa.NullPool, hide_parameters=True)
+            sa.event.listen(engine, "before_cursor_execute", lambda _, cursor, *__: self._stops.begin(cursor.cancel))
+            sa.event.listen(engine, "after_cursor_execute", lambda _, cursor, *__: self._stops.end(cursor.cancel))
+            sa.event.listen(engine, "handle_error", self._ended)
             self._session = database, engine.connect()
         return self._session[1]
+
+    def _ended(self, context: sa.engine.ExceptionContext) -> None:
+        if context.execution_context is not None:
+            self._stops.end(context.execution_context.cursor.cancel)
 
     def interrupt(self) -> None:
         """Stop what is read; this extractor reads nothing any more."""
@@ -172,20 +207,6 @@ class SQLServerExtractor(Extractor):
             with suppress(sa.exc.DBAPIError):
                 self._session[1].close()
             self._session = None
-
-
-def _allows(connection: sa.Connection, isolation: Isolation, place: TableName) -> bool:
-    """Whether the table can be read under snapshot isolation: not by a view over a database that has none, for instance."""
-    try:
-        connection.execute(sa.text(isolation.statement))
-        connection.exec_driver_sql(f"SELECT TOP (1) 1 FROM {in_full(place)}").close()  # noqa: S608 - quoted names
-    except sa.exc.DBAPIError as error:
-        if numbers_of(error) & NO_SNAPSHOT:
-            return False
-        raise
-    finally:
-        connection.execute(sa.text(READ_COMMITTED))
-    return True
 
 
 def _interrupted(table: SourceTable) -> Interrupted:

@@ -149,9 +149,9 @@ def rule_of(declared: str) -> Rule | None:
     return _CAST.get(name)
 
 
-# What ConnectorX 0.4.6 (tiberius) carries exactly of what travels: sizes are the largest precision and scale, None is any.
+# What ConnectorX 0.4.6 (tiberius) carries exactly of what travels; of a decimal the most digits ahead of and behind the point.
 # Left out on purpose: money (arrives as a float), datetime (microseconds that SQL Server does not show), datetimeoffset (in
-# UTC), xml and sql_variant (panic). Decimals come with 96 bits and at scale 10: beyond that they panic or lose digits.
+# UTC), xml and sql_variant (panic). Decimals are brought to scale 10 within 96 bits: beyond that they panic or lose digits.
 CONNECTORX: dict[str, tuple[int, int] | None] = {
     "bit": None,
     "tinyint": None,
@@ -160,8 +160,8 @@ CONNECTORX: dict[str, tuple[int, int] | None] = {
     "bigint": None,
     "real": None,
     "float": None,
-    "decimal": (28, 10),
-    "numeric": (28, 10),
+    "decimal": (18, 10),
+    "numeric": (18, 10),
     "nchar": None,
     "nvarchar": None,
     "varchar": None,
@@ -180,4 +180,5 @@ def carried_by_connectorx(rule: Rule) -> bool:
     if name not in CONNECTORX:
         return False
     largest = CONNECTORX[name]
-    return largest is None or (rule.type.precision <= largest[0] and rule.type.scale <= largest[1])
+    precision, scale = rule.type.precision, rule.type.scale
+    return largest is None or (precision - scale <= largest[0] and scale <= largest[1])

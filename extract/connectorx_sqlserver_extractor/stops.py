@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import polars as pl
 
@@ -19,18 +19,26 @@ class Stops:
         self._running: list[Callable[[], object]] = []
         self.interrupted = False
 
-    @contextmanager
-    def watched(self, stop: Callable[[], object]) -> Iterator[None]:
-        """`stop` is called where a stop comes while the block runs, and at once after an interrupt."""
+    def begin(self, stop: Callable[[], object]) -> None:
+        """`stop` is called where a stop comes from now on, and at once after an interrupt."""
         with self._mutex:
             self._running.append(stop)
             if self.interrupted:
                 self.stop()
+
+    def end(self, stop: Callable[[], object]) -> None:
+        """What `stop` stops has ended."""
+        with self._mutex, suppress(ValueError):
+            self._running.remove(stop)
+
+    @contextmanager
+    def watched(self, stop: Callable[[], object]) -> Iterator[None]:
+        """`stop` is called where a stop comes while the block runs."""
+        self.begin(stop)
         try:
             yield
         finally:
-            with self._mutex:
-                self._running.remove(stop)
+            self.end(stop)
 
     def stop(self) -> None:
         """Stop what runs now."""

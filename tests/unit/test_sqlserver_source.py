@@ -56,7 +56,8 @@ TYPES = [
     (("float", None, 53, None, None), FLOAT64, "[c]", True),
     (("decimal", None, 28, 10, None), decimal(28, 10), "[c]", True),
     (("numeric", None, 9, 0, None), decimal(9, 0), "[c]", True),
-    (("decimal", None, 29, 0, None), decimal(29, 0), "[c]", False),
+    (("decimal", None, 18, 0, None), decimal(18, 0), "[c]", True),
+    (("decimal", None, 19, 0, None), decimal(19, 0), "[c]", False),
     (("numeric", None, 20, 11, None), decimal(20, 11), "[c]", False),
     (("decimal", None, 38, 38, None), decimal(38, 38), "[c]", False),
     (("money", None, 19, 4, None), decimal(19, 4), "CAST([c] AS decimal(19,4))", True),
@@ -93,7 +94,7 @@ TYPES = [
 ]
 
 
-@pytest.mark.parametrize(("catalogue", "canonical", "select", "connectorx"), TYPES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("catalogue", "canonical", "select", "connectorx"), TYPES, ids=str)
 def test_every_type_of_the_catalogue_has_its_rule(
     catalogue: tuple[str, int, int, int, int], canonical: ColumnType, select: str, connectorx: bool
 ) -> None:

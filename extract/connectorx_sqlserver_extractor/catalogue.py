@@ -75,7 +75,7 @@ def find(connection: sa.Connection, table: SourceTable) -> TableName:
 
 def _lookup(connection: sa.Connection, database: str, name: str) -> tuple[str, str, str, str, str, str, str] | None:
     row = connection.execute(sa.text(FIND.format(database=quoted(database))), {"name": name}).one_or_none()
-    return None if row is None else tuple(row)  # type: ignore[return-value]
+    return None if row is None else tuple(row)
 
 
 def missing(table: SourceTable, what: str) -> SourceTableMissing:
@@ -103,7 +103,7 @@ def read_description(connection: sa.Connection, table: SourceTable, place: Table
 
 
 def _column(table: SourceTable, name: str, kind: str, nullable: str, *sizes: int | None) -> Column:
-    declared = spelled(kind, *sizes)  # type: ignore[call-arg]
+    declared = spelled(kind, *sizes)
     rule = rule_of(declared)
     if rule is None:
         raise UnsupportedType(

@@ -6,12 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
+import pyodbc
 import pytest
 from sqlalchemy.engine import URL
 
@@ -89,9 +91,10 @@ CASES = [
     Case("smallint", integer(16), {"-32768": -32768, "32767": 32767}),
     Case("int", integer(32), {"-2147483648": -(2**31), "2147483647": 2**31 - 1}),
     Case("bigint", integer(64), {"-9223372036854775808": -(2**63), "9223372036854775807": 2**63 - 1}),
-    Case("real", FLOAT32, {"3.4028235E38": 3.4028234663852886e38, "1.17549435E-38": 1.1754943508222875e-38, "0.1": 0.10000000149011612}),
-    Case("float", FLOAT64, {"1.7976931348623157E308": 1.7976931348623157e308, "-2.2250738585072014E-308": -2.2250738585072014e-308,
-                            "0.1E0": 0.1}),
+    Case("real", FLOAT32, {"3.4028235E38": 3.4028234663852886e38, "1.17549435E-38": 1.1754943508222875e-38,
+                           "0.1": 0.10000000149011612}),
+    Case("float", FLOAT64, {"1.7976931348623157E308": 1.7976931348623157e308,
+                            "-2.2250738585072014E-308": -2.2250738585072014e-308, "0.1E0": 0.1}),
     Case("decimal(9,2)", decimal(9, 2), {"-9999999.99": Decimal("-9999999.99"), "1.1": Decimal("1.10")}),
     Case("decimal(18,0)", decimal(18, 0), {"9" * 18: Decimal("9" * 18)}),
     Case("decimal(28,0)", decimal(28, 0), {"9" * 28: Decimal("9" * 28), "-" + "9" * 28: Decimal("-" + "9" * 28)}),
@@ -99,7 +102,8 @@ CASES = [
                                              "-0.0000000001": Decimal("-0.0000000001")}),
     Case("numeric(10,10)", decimal(10, 10), {"0.9999999999": Decimal("0.9999999999")}),
     Case("decimal(38,0)", decimal(38, 0), {"9" * 38: Decimal("9" * 38), "-" + "9" * 38: Decimal("-" + "9" * 38)}),
-    Case("numeric(38,38)", decimal(38, 38), {"0." + "9" * 38: Decimal("0." + "9" * 38), "-0." + "0" * 37 + "1": Decimal("-1e-38")}),
+    Case("numeric(38,38)", decimal(38, 38), {"0." + "9" * 38: Decimal("0." + "9" * 38),
+                                             "-0." + "0" * 37 + "1": Decimal("-1e-38")}),
     Case("decimal(38,10)", decimal(38, 10), {"1" * 28 + ".0123456789": Decimal("1" * 28 + ".0123456789")}),
     Case("money", decimal(19, 4), {"-922337203685477.5808": Decimal("-922337203685477.5808"),
                                    "922337203685477.5807": Decimal("922337203685477.5807"), "0.0001": Decimal("0.0001")}),
@@ -126,7 +130,8 @@ CASES = [
     Case("varchar(20)", text(20), {"''": "", "'trail  '": "trail  ", "'é€'": "é€", "'\t'": "\t", "'%s ? :a'": "%s ? :a"}),
     Case("varchar(8000)", text(8000), {"REPLICATE('x', 8000)": "x" * 8000, "''": ""}),
     Case("nchar(5)", text(5), {"N'ñ'": "ñ    ", "N''": "     "}),
-    Case("nvarchar(20)", text(20), {"N''": "", "N'\U0001f600 e\u0301 '": "\U0001f600 e\u0301 ", "N'\u202e\u0627\ufffd'": "\u202e\u0627\ufffd"}),
+    Case("nvarchar(20)", text(20), {"N''": "", "N'\U0001f600 e\u0301 '": "\U0001f600 e\u0301 ",
+                                     "N'\u202e\u0627\ufffd'": "\u202e\u0627\ufffd"}),
     Case("binary(4)", binary(4), {"0x00FF": b"\x00\xff\0\0"}),
     Case("varbinary(10)", binary(10), {"0x": b"", "0x00FF00": b"\x00\xff\x00"}),
 ]  # fmt: skip
@@ -135,14 +140,15 @@ LARGE = [
                                 "REPLICATE(CAST('0123456789abcdef' AS varchar(max)), 131072)": "0123456789abcdef" * 131_072}),
     Case("nvarchar(max)", TEXT, {"N''": "", "REPLICATE(CAST(N'\U0001f600' AS nvarchar(max)), 4001)": "\U0001f600" * 4001,
                                  "REPLICATE(CAST(N'ü' AS nvarchar(max)), 1048576)": "ü" * 1_048_576}),
-    Case("varbinary(max)", BINARY, {"0x": b"", "CAST(REPLICATE(CAST('a' AS varchar(max)), 8001) AS varbinary(max))": b"a" * 8001}),
+    Case("varbinary(max)", BINARY, {"0x": b"",
+                                    "CAST(REPLICATE(CAST('a' AS varchar(max)), 8001) AS varbinary(max))": b"a" * 8001}),
     Case("text", TEXT, {"'t '": "t ", "''": ""}),
     Case("ntext", TEXT, {"N'\U0001f600'": "\U0001f600", "N''": ""}),
     Case("image", BINARY, {"0x00FF": b"\x00\xff", "0x": b""}),
     Case("xml", TEXT, {"N'<a b=\"1\">é</a>'": '<a b="1">é</a>'}),
     # What stands beside a large column is fetched in another way.
-    *(case for case in CASES if case.declared in {"tinyint", "decimal(38,10)", "datetime2(6)", "uniqueidentifier", "varchar(20)", "bit",
-                                                  "time(6)", "real", "money", "nchar(5)", "varbinary(10)"}),
+    *(case for case in CASES if case.declared in {"bit", "tinyint", "real", "decimal(38,10)", "money", "datetime2(6)", "time(6)",
+                                                  "uniqueidentifier", "varchar(20)", "nchar(5)", "varbinary(10)"}),
 ]  # fmt: skip
 
 
@@ -263,7 +269,8 @@ def test_names_of_every_kind_survive(server: Server, route: type[Route]) -> None
     table = 'Or"der of 100% :x ? it\'s'
     columns = ", ".join(f"[{name.replace(']', ']]')}] nvarchar(50) NOT NULL" for name in names)
     server.table(table, f"{columns}, PRIMARY KEY ([a b], [select])")
-    server.execute(f"INSERT INTO [dbo].[{table}] VALUES ({', '.join('N' + chr(39) + n.replace(chr(39), chr(39) * 2) + chr(39) for n in names)})")
+    values = ", ".join("N'" + name.replace("'", "''") + "'" for name in names)
+    server.execute(f"INSERT INTO [dbo].[{table}] VALUES ({values})")
     described = describe(server, table)
     assert [column.name for column in described.columns] == names
     assert described.key == ("a b", "select")
@@ -377,7 +384,11 @@ def test_a_table_that_went_between_description_and_read_is_missing(server: Serve
 def test_a_table_that_the_login_may_not_read_is_told_with_the_grant(server: Server) -> None:
     server.table("secret", "a int NOT NULL PRIMARY KEY, b int", "(1, 2)")
     login, password = f"udm_poor_{os.getpid()}", "Poor-tests-1"
-    server.execute(f"CREATE LOGIN {login} WITH PASSWORD = '{password}'", f"CREATE USER {login} FOR LOGIN {login}")
+    for _ in range(10):  # the T-SQL server of the tests looks at every database, also at one that another test just drops
+        with suppress(pyodbc.Error):
+            server.execute(f"CREATE LOGIN {login} WITH PASSWORD = '{password}'")
+            break
+    server.execute(f"CREATE USER {login} FOR LOGIN {login}")
     poor = server.url.set(username=login, password=password)
     try:
         columns = describe(server, "secret").columns
@@ -457,20 +468,22 @@ def test_rows_that_the_source_did_not_count_are_incomplete(server: Server, route
     server.execute("DROP VIEW IF EXISTS dbo.tossed")
     server.numbers("coins", 2_000)
     server.execute("CREATE VIEW dbo.tossed AS SELECT id FROM dbo.coins WHERE ABS(CHECKSUM(NEWID())) % 2 = 0")
+    # That 2,000 tosses come out alike twice has a chance of one in fifty.
     with pytest.raises(IncompleteExtract, match=r"SRC\.tossed: the source counted \d+ rows and delivered \d+"):
-        for _ in range(5):  # a count may be right by chance
-            extract(server, "tossed", (route,))
+        [extract(server, "tossed", (route,)) for _ in range(5)]
 
 
 @EITHER
-def test_a_connection_cut_in_mid_read_is_an_error_not_a_short_extract(server: Server, long_table: str, route: type[Route]) -> None:
+def test_a_connection_cut_in_mid_read_is_an_error_and_no_short_extract(
+    server: Server, long_table: str, route: type[Route]
+) -> None:
     proxy = Proxy(server.url)
     try:
         with opened(server.url.set(host="127.0.0.1", port=proxy.port), (route,)) as extractor:
             frames = reading(extractor, long_table)
             next(frames)
             proxy.cut()
-            with pytest.raises(SourceUnavailable, match=rf"SRC\.long_table: {route.name} broke the read off after \d+ rows") as caught:
+            with pytest.raises(SourceUnavailable, match=rf"{route.name} broke the read off after \d+ rows") as caught:
                 list(frames)
     finally:
         proxy.close()
@@ -520,9 +533,10 @@ def test_a_panic_after_rows_were_delivered_names_its_route_and_delivers_nothing_
     server.execute(f"ALTER TABLE {full} ADD n decimal(38,0)", f"UPDATE {full} SET n = {'9' * 38} WHERE id = 30000")
     monkeypatch.setitem(rules.CONNECTORX, "decimal", None)
     delivered: list[int] = []
-    with opened(server) as extractor, pytest.raises(SourceUnavailable, match=r"ConnectorX broke the read off.* after \d+ rows") as caught:
-        for frame in reading(extractor, "late_panic", 500):
-            delivered += frame.get_column("id").to_list()
+    with opened(server) as extractor:
+        frames = (frame.get_column("id").to_list() for frame in reading(extractor, "late_panic", 500))
+        with pytest.raises(SourceUnavailable, match=r"ConnectorX broke the read off.* after \d+ rows") as caught:
+            [delivered.extend(ids) for ids in frames]  # type: ignore[func-returns-value]
     assert 0 < len(delivered) == len(set(delivered)) < 30_000
     assert "9" * 10 not in str(caught.value)
 
@@ -585,9 +599,9 @@ def test_a_source_that_sends_nothing_within_the_query_timeout_is_unavailable(ser
     slow = slow_view(server)
     url: URL = server.url.update_query_dict({"query_timeout": "1"})
     columns = [Column(name="n", type=integer(64), source_type="bigint")]
-    with opened(url, (ConnectorXRoute,)) as extractor:
-        with pytest.raises(SourceUnavailable, match=r"sent nothing for 1 seconds.*query_timeout"):
-            list(extractor.read(named(slow), columns, 10))
+    told = pytest.raises(SourceUnavailable, match=r"sent nothing for 1 seconds.*query_timeout")
+    with opened(url, (ConnectorXRoute,)) as extractor, told:
+        list(extractor.read(named(slow), columns, 10))
 
 
 def test_other_threads_run_while_the_source_is_read(server: Server, long_table: str) -> None:

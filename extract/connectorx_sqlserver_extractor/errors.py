@@ -5,41 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pyodbc
 import sqlalchemy as sa
 
 from connections.mssql_errors import code_of, is_transient, numbers_of, state_of
-from connections.mssql_login import Login, driver_of
-from connections.mssql_session import connect
 from extract.connectorx_sqlserver_extractor.catalogue import missing
 from extract.extractor import SourceTable
-from model.errors import PipelineError, SourceRefused, SourceUnavailable, TargetUnavailable, TransientError
+from model.errors import PipelineError, SourceUnavailable
 
 # No such object, no right on it or on one of its columns; no such schema.
 _NOT_READABLE = frozenset({208, 229, 230, 2760})
 _NO_OBJECT = frozenset({"42S02"})
 # Snapshot isolation is not allowed in a database that a view reads, or the table is memory-optimised.
 NO_SNAPSHOT = frozenset({3952, 41332})
-
-
-def connected(source: str, login: Login, database: str) -> pyodbc.Connection:
-    """A session with the source, in a database or in the login's own default.
-
-    Raises:
-        SourceRefused: the login fails, or has no such database.
-        SourceUnavailable: the server does not answer now.
-    """
-    try:
-        return connect(login, driver_of(login, pyodbc.drivers()), database, autocommit=True)
-    except TransientError as error:
-        raise SourceUnavailable(f"Source {source}: {error.message}", remedy=_remedy(error, login)) from None
-    except TargetUnavailable as error:
-        raise SourceRefused(f"Source {source}: {error.message}", remedy=_remedy(error, login)) from None
-
-
-def _remedy(error: PipelineError, login: Login) -> str:
-    named = login.variable in error.remedy
-    return error.remedy if named else f"{error.remedy} The setting is {login.variable}."
 
 
 @contextmanager

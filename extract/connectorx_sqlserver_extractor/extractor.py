@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from itertools import pairwise
 
 import polars as pl
@@ -21,8 +20,10 @@ from extract.connectorx_sqlserver_extractor.catalogue import (
     read_description,
     read_isolation,
 )
-from extract.connectorx_sqlserver_extractor.errors import NO_SNAPSHOT, connected, translated
+from extract.connectorx_sqlserver_extractor.errors import NO_SNAPSHOT, translated
+from extract.connectorx_sqlserver_extractor.replacements import Replacements
 from extract.connectorx_sqlserver_extractor.routes import ROUTES, Route, RouteFailed
+from extract.connectorx_sqlserver_extractor.session import Session
 from extract.connectorx_sqlserver_extractor.statement import Statement, read_statement, rules_of
 from extract.connectorx_sqlserver_extractor.stops import Stops, timed
 from extract.connectorx_sqlserver_extractor.values import as_canonical
@@ -47,7 +48,7 @@ class SQLServerExtractor(Extractor):
         self._source = source_login_of(source.url, f"UDM_SOURCE_{source.name}")
         self._routes = tuple(routes)
         self._stops = Stops()
-        self._session: tuple[str, sa.Connection] | None = None
+        self._session = Session(source.name, self._source.login, self._stops)
 
     def describe(self, table: SourceTable) -> SourceDescription:
         """From INFORMATION_SCHEMA and sys.indexes; a view has no key unless it is indexed."""
@@ -90,11 +91,13 @@ class SQLServerExtractor(Extractor):
         first, *others = [route for route in self._routes if route.can(self._source.login, rules_of(table, columns))]
         for route, following in pairwise((first, *others, None)):
             assert route is not None  # noqa: S101 - only the last is None
-            delivered = 0
+            delivered, replacements = 0, Replacements(columns)
             try:
-                for frame in self._checked(route, table, columns, statement, batch_rows, isolation):
+                for frame in replacements.counting(self._checked(route, table, columns, statement, batch_rows, isolation)):
                     delivered += frame.height
                     yield frame
+                with translated(table):
+                    replacements.check(str(table), self._connection(table), place)
             except (RouteFailed, ValueNotExact) as failure:
                 self._raise_unless_other(table, columns, route, following if not delivered else None, failure, delivered)
             else:
@@ -178,23 +181,9 @@ class SQLServerExtractor(Extractor):
         return table.database or self._source.database
 
     def _connection(self, table: SourceTable) -> sa.Connection:
-        """The session for catalogues, in the table's database; each table that names another one gets a new session."""
         if self._stops.interrupted:
             raise _interrupted(table)
-        database = self._database(table)
-        if self._session is None or self._session[0] != database:
-            self.close()
-            creator = partial(connected, self._name, self._source.login, database)
-            engine = sa.create_engine("mssql+pyodbc://", creator=creator, poolclass=sa.NullPool, hide_parameters=True)
-            sa.event.listen(engine, "before_cursor_execute", lambda _, cursor, *__: self._stops.begin(cursor.cancel))
-            sa.event.listen(engine, "after_cursor_execute", lambda _, cursor, *__: self._stops.end(cursor.cancel))
-            sa.event.listen(engine, "handle_error", self._ended)
-            self._session = database, engine.connect()
-        return self._session[1]
-
-    def _ended(self, context: sa.engine.ExceptionContext) -> None:
-        if context.execution_context is not None:
-            self._stops.end(context.execution_context.cursor.cancel)
+        return self._session.connection(self._database(table))
 
     def interrupt(self) -> None:
         """Stop what is read; this extractor reads nothing any more."""
@@ -203,10 +192,7 @@ class SQLServerExtractor(Extractor):
     def close(self) -> None:
         """Stop what is being read and give back the session."""
         self._stops.stop()
-        if self._session is not None:
-            with suppress(sa.exc.DBAPIError):
-                self._session[1].close()
-            self._session = None
+        self._session.close()
 
 
 def _interrupted(table: SourceTable) -> Interrupted:

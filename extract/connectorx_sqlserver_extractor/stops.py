@@ -45,12 +45,17 @@ class Stops:
         with self._mutex:
             running = list(self._running)
         for stop in running:
-            threading.Thread(target=stop, name="stop", daemon=True).start()
+            threading.Thread(target=_quietly, args=(stop,), name="stop", daemon=True).start()
 
     def interrupt(self) -> None:
         """Stop what runs, and whatever is begun from now on."""
         self.interrupted = True
         self.stop()
+
+
+def _quietly(stop: Callable[[], object]) -> None:
+    with suppress(Exception):  # it has just ended
+        stop()
 
 
 def timed(what: str, frames: Iterator[pl.DataFrame], seconds: int, stops: Stops, remedy: str) -> Iterator[pl.DataFrame]:

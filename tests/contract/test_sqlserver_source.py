@@ -28,6 +28,7 @@ from model.errors import (
     SourceTableMissing,
     SourceUnavailable,
     UnsupportedType,
+    ValueNotExact,
 )
 from model.row_hash import hash_expressions, layout_of
 from model.types import (
@@ -226,6 +227,27 @@ def test_text_of_a_code_page_arrives_right(server: Server, route: type[Route]) -
         "(1, N'Привет', N'Ωμ')",
     )
     assert extract(server, "pages", (route,)).rows() == [(1, "Привет", "Ωμ ")]
+
+
+def test_a_replacement_character_that_the_source_does_not_have_is_refused(server: Server) -> None:
+    """As if the driver had made it of half a surrogate pair, which the server of the tests cannot store."""
+    full = server.numbers("replaced", 3_000)
+    server.execute(f"ALTER TABLE {full} ADD n nvarchar(20)", f"UPDATE {full} SET n = N'a\ufffd \ufffd ' WHERE id IN (1, 3000)")
+    assert extract(server, "replaced", (ArrowRoute,)).get_column("n").drop_nulls().to_list() == ["a\ufffd \ufffd "] * 2
+    with opened(server, (ArrowRoute,)) as extractor:
+        frames = reading(extractor, "replaced")
+        next(frames)
+        server.execute(f"UPDATE {full} SET n = N'a\ufffd ' WHERE id = 1")
+        with pytest.raises(ValueNotExact, match=r"SRC\.replaced: column 'n' \(nvarchar\(20\)\) holds half a surrogate pair"):
+            list(frames)
+
+
+def test_half_a_surrogate_pair_is_refused(server: Server) -> None:
+    gap("text is UTF-8 there, which has no halves")
+    server.table("halves", "id int NOT NULL PRIMARY KEY, n nvarchar(20)", "(1, NCHAR(0xD800) + N'a')")
+    for route in ROUTES:
+        with pytest.raises((ValueNotExact, SourceUnavailable)):
+            extract(server, "halves", (route,))
 
 
 def test_an_alias_type_is_its_base_type_and_a_computed_column_its_value(server: Server) -> None:

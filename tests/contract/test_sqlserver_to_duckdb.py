@@ -32,7 +32,8 @@ def pipeline(server: Server, tmp_path: Path) -> Iterator[Pipeline]:
 
 def active(pipeline: Pipeline, table: str) -> list[tuple[object, ...]]:
     name = bronze_name(pipeline.target.databases.bronze, "SRC", table)
-    query = f"SELECT id, name, amount, since, UdmScd2Operation FROM {pipeline.target.quoted(name)} WHERE UdmActiveFlag ORDER BY id"
+    columns = "id, name, amount, since, UdmScd2Operation"
+    query = f"SELECT {columns} FROM {pipeline.target.quoted(name)} WHERE UdmActiveFlag ORDER BY id"
     with pipeline.target.engine.connect() as connection:
         return [tuple(map(str, row)) for row in connection.exec_driver_sql(query)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from connections.mssql_catalogue import COLUMNS
 from extract.connectorx_sqlserver_extractor import catalogue
+from extract.connectorx_sqlserver_extractor.replacements import statement as half_pairs
 from extract.connectorx_sqlserver_extractor.statement import Statement, read_statement
 from extract.extractor import SourceTable
 from model.names import TableName
@@ -49,6 +50,7 @@ def as_text() -> str:
         "May it be read": [snapshot.empty],
         "The read, by mssql-python": [*snapshot.session, snapshot.rows],
         "The read, by ConnectorX": [snapshot.batch],
+        "Whether a U+FFFD that arrived is the source's own": [half_pairs(PLACE, "select")],
         "Instead, where the database keeps no row versions": [committed.settings[-1]],
     }
     return "\n".join(f"-- {title}\n" + ";\n".join(found) + ";\n" for title, found in parts.items())

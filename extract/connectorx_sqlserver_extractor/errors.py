@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from connections.mssql_errors import code_of, is_transient, numbers_of, state_of
 from extract.connectorx_sqlserver_extractor.catalogue import missing
+from extract.connectorx_sqlserver_extractor.stops import Stops
 from extract.extractor import SourceTable
-from model.errors import PipelineError, SourceUnavailable
+from model.errors import Interrupted, PipelineError, SourceUnavailable
 
 # No such object, no right on it or on one of its columns; no such schema.
 _NOT_READABLE = frozenset({208, 229, 230, 2760})
@@ -20,12 +21,19 @@ NO_SNAPSHOT = frozenset({3952, 41332})
 
 
 @contextmanager
-def translated(table: SourceTable) -> Iterator[None]:
+def translated(table: SourceTable, stops: Stops) -> Iterator[None]:
     """The driver's errors as the pipeline's own."""
     try:
         yield
     except sa.exc.DBAPIError as error:
+        if stops.interrupted:
+            raise interrupted(table) from None
         raise _meaning(table, error) from None
+
+
+def interrupted(table: SourceTable) -> Interrupted:
+    """The error of a read that was asked to stop."""
+    return Interrupted(f"{table}: the read was interrupted.", remedy="Run it again.")
 
 
 def _meaning(table: SourceTable, error: sa.exc.DBAPIError) -> PipelineError:

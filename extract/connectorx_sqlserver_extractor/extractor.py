@@ -20,7 +20,7 @@ from extract.connectorx_sqlserver_extractor.catalogue import (
     read_description,
     read_isolation,
 )
-from extract.connectorx_sqlserver_extractor.errors import NO_SNAPSHOT, translated
+from extract.connectorx_sqlserver_extractor.errors import NO_SNAPSHOT, interrupted, translated
 from extract.connectorx_sqlserver_extractor.replacements import Replacements
 from extract.connectorx_sqlserver_extractor.routes import ROUTES, Route, RouteFailed
 from extract.connectorx_sqlserver_extractor.session import Session
@@ -28,7 +28,7 @@ from extract.connectorx_sqlserver_extractor.statement import Statement, read_sta
 from extract.connectorx_sqlserver_extractor.stops import Stops, timed
 from extract.connectorx_sqlserver_extractor.values import as_canonical
 from extract.extractor import Extractor, SourceDescription, SourceTable
-from model.errors import IncompleteExtract, Interrupted, SourceUnavailable, ValueNotExact
+from model.errors import IncompleteExtract, SourceUnavailable, ValueNotExact
 from model.names import TableName
 from model.types import Column
 from sources.registry import Source
@@ -52,13 +52,13 @@ class SQLServerExtractor(Extractor):
 
     def describe(self, table: SourceTable) -> SourceDescription:
         """From INFORMATION_SCHEMA and sys.indexes; a view has no key unless it is indexed."""
-        with translated(table):
+        with translated(table, self._stops):
             connection = self._connection(table)
             return read_description(connection, table, find(connection, table))
 
     def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
         """One statement in one snapshot, by the first route that carries all columns; by the other where that gives up first."""
-        with translated(table):
+        with translated(table, self._stops):
             connection = self._connection(table)
             place = find(connection, table)
             isolation = read_isolation(connection, place)
@@ -96,7 +96,7 @@ class SQLServerExtractor(Extractor):
                 for frame in replacements.counting(self._checked(route, table, columns, statement, batch_rows, isolation)):
                     delivered += frame.height
                     yield frame
-                with translated(table):
+                with translated(table, self._stops):
                     replacements.check(str(table), self._connection(table), place)
             except (RouteFailed, ValueNotExact) as failure:
                 self._raise_unless_other(table, columns, route, following if not delivered else None, failure, delivered)
@@ -125,7 +125,7 @@ class SQLServerExtractor(Extractor):
                 delivered += frame.height
                 yield as_canonical(str(table), frame.drop(control.name), columns)
         if self._stops.interrupted:  # a reader that is closed may end as if it had come to its end
-            raise _interrupted(table)
+            raise interrupted(table)
         if count is None:
             raise RouteFailed("the count did not arrive")
         if delivered != count:
@@ -144,7 +144,7 @@ class SQLServerExtractor(Extractor):
         delivered: int,
     ) -> None:
         if self._stops.interrupted:
-            raise _interrupted(table) from None
+            raise interrupted(table) from None
         if following is None and isinstance(failure, ValueNotExact):
             raise failure
         where, why = "", "a value did not arrive in its column's type"
@@ -163,7 +163,7 @@ class SQLServerExtractor(Extractor):
         """Whether the table can be read under snapshot isolation: not by a view over a database without it, for instance."""
         if self._stops.interrupted:
             return True
-        with translated(table):
+        with translated(table, self._stops):
             connection = self._connection(table)
             try:
                 connection.exec_driver_sql(isolation.statement)
@@ -182,7 +182,7 @@ class SQLServerExtractor(Extractor):
 
     def _connection(self, table: SourceTable) -> sa.Connection:
         if self._stops.interrupted:
-            raise _interrupted(table)
+            raise interrupted(table)
         return self._session.connection(self._database(table))
 
     def interrupt(self) -> None:
@@ -193,7 +193,3 @@ class SQLServerExtractor(Extractor):
         """Stop what is being read and give back the session."""
         self._stops.stop()
         self._session.close()
-
-
-def _interrupted(table: SourceTable) -> Interrupted:
-    return Interrupted(f"{table}: the read was interrupted.", remedy="Run it again.")

@@ -464,8 +464,8 @@ def test_the_session_names_its_program(server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def long_table(server: Server) -> str:
-    """60,000 rows, 12 MB and more on the wire."""
-    server.numbers("long_table", 60_000)
+    """30,000 rows, 12 MB on the wire."""
+    server.numbers("long_table", 30_000)
     return "long_table"
 
 
@@ -585,7 +585,7 @@ def test_interrupt_ends_a_read_in_mid_stream(server: Server, long_table: str, ro
 def slow_view(server: Server) -> str:
     """A view whose first row takes some seconds."""
     server.execute("DROP VIEW IF EXISTS dbo.slow")
-    server.numbers("few", 6_000)
+    server.numbers("few", 4_000)
     server.execute(
         "CREATE VIEW dbo.slow AS SELECT COUNT_BIG(*) AS n FROM dbo.few AS a CROSS JOIN dbo.few AS b WHERE a.id * 3 + b.id = -7",
     )

@@ -125,6 +125,7 @@ class Proxy:
     def __init__(self, url: URL, limit: int | None = None) -> None:
         self._to = (url.host or "", url.port or 1433)
         self._limit = limit
+        self.passed = 0  # bytes, both ways
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -144,6 +145,7 @@ class Proxy:
         with suppress(OSError):
             while data := source.recv(65_536):
                 passed += len(data)
+                self.passed += len(data)
                 if limit is not None and passed > limit:
                     break
                 sink.sendall(data)

@@ -564,10 +564,15 @@ def test_a_panic_after_rows_were_delivered_names_its_route_and_delivers_nothing_
 
 
 def test_connectorx_reads_a_table_once(server: Server) -> None:
-    """It runs a query twice; the second time alone delivers rows, and the first none."""
-    server.numbers("once", 20_000)
-    with opened(server, (ConnectorXRoute,)) as extractor:
-        assert sum(frame.height for frame in reading(extractor, "once")) == 20_000
+    """It runs a query twice; the first time is answered without rows."""
+    server.numbers("once", 10_000)  # of 400 bytes each
+    proxy = Proxy(server.url)
+    try:
+        with opened(server.url.set(host="127.0.0.1", port=proxy.port), (ConnectorXRoute,)) as extractor:
+            assert sum(frame.height for frame in reading(extractor, "once")) == 10_000
+    finally:
+        proxy.close()
+    assert 4_000_000 < proxy.passed < 6_000_000
 
 
 @EITHER

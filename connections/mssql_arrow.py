@@ -33,3 +33,13 @@ def read_frames(login: Login, database: str, query: str, rows: int, watch: Watch
     finally:
         with suppress(mssql_python.Error):
             connection.close()
+
+
+def cancel(cursor: mssql_python.Cursor) -> None:
+    """Stop a statement that runs, from another thread; nothing where none does.
+
+    The package has no public word for it. Its own reader's `close` does the same: SQLCancel is the one call that ODBC lets
+    another thread make.
+    """
+    if cursor.hstmt is not None:
+        cursor.hstmt._cancel()  # noqa: SLF001

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from connections.mssql_login import Login
+from connections.mssql_login import TARGET, Login
 from connections.reachable import Obstacle, obstacle
 from model.errors import TargetUnavailable
 
@@ -76,14 +76,15 @@ def why_no_login(error: BaseException, login: Login, database: str) -> TargetUna
     where = _where(login)
     who = f"user {login.user}" if login.user else "the account that runs the pipeline (Kerberos or Windows)"
     for number, what, remedy in (
+        # Ahead of 18456, which SQL Server reports beside it.
+        (4060, f"cannot open database {database} for {who}", database_remedy(login)),
+        (4064, f"cannot open the default database of {who}", database_remedy(login)),
         (18456, f"refuses {who}", "Check the user, its password and whether the server allows this kind of login."),
         (18488, f"wants the password of {who} changed", "Change it at the server, then in the setting."),
         (18487, f"says that the password of {who} has expired", "Change it at the server, then in the setting."),
         (18470, f"has disabled {who}", "Have the login enabled."),
-        (18452, f"does not trust the domain of {who}", "Name a SQL login in UDM_TARGET, or run in a domain that it trusts."),
-        (4060, f"cannot open database {database} for {who}", DATABASE_REMEDY),
-        (4064, f"cannot open the default database of {who}", DATABASE_REMEDY),
-        (911, f"has no database {database}", DATABASE_REMEDY),
+        (18452, f"does not trust the domain of {who}", f"Name a SQL login in {login.variable}, or a trusted domain."),
+        (911, f"has no database {database}", database_remedy(login)),
         (916, f"does not let {who} into database {database}", "Run the GRANT script in docs/mssql_grants.sql."),
         (229, f"does not give {who} a right that a run needs", "Run the GRANT script in docs/mssql_grants.sql."),
         (262, f"does not give {who} the right to create databases or tables", "Run the GRANT script in docs/mssql_grants.sql."),
@@ -91,6 +92,13 @@ def why_no_login(error: BaseException, login: Login, database: str) -> TargetUna
         if number in numbers:
             return TargetUnavailable(f"{where} {what}.", remedy=remedy)
     return _no_connection(where, state, text, login)
+
+
+def database_remedy(login: Login) -> str:
+    """What to do about a database that is missing, or that the login may not enter."""
+    if login.variable == TARGET:
+        return DATABASE_REMEDY
+    return f"Correct the database in {login.variable} or SourceDatabase in UdmTablesList, or have the login let into it."
 
 
 def _no_connection(where: str, state: str, text: str, login: Login) -> TargetUnavailable:
@@ -106,9 +114,9 @@ def _no_connection(where: str, state: str, text: str, login: Login) -> TargetUna
             "trust_server_certificate=yes accepts any."),
         ),
         (("can't open lib", "im002", "data source name not found"), "was not asked: the ODBC driver cannot be loaded",
-         "pip install mssql-python brings one; driver=… in UDM_TARGET names another."),
+         f"pip install mssql-python brings one; driver=… in {login.variable} names another."),
         (("kerberos", "sspi", "gssapi", "krb5"), "could not be given a Kerberos ticket",
-         "Run kinit for the account (or use a keytab), or name a SQL login in UDM_TARGET."),
+         f"Run kinit for the account (or use a keytab), or name a SQL login in {login.variable}."),
         (("timeout", "timed out"), *_silent(login)),
     ):  # fmt: skip
         if any(sign in text for sign in signs):
@@ -125,7 +133,7 @@ def why_unreachable(login: Login, seconds: float) -> TargetUnavailable | None:
         case None:
             return None
         case Obstacle.UNKNOWN:
-            what, remedy = "is not known by that name", "Correct the host in UDM_TARGET, or the machine's name resolution."
+            what, remedy = "is not known by that name", f"Correct the host in {login.variable}, or its name resolution."
         case Obstacle.REFUSED:
             what = "refuses connections on that port"
             remedy = "Check the port, that the server runs and that TCP/IP is enabled there."
@@ -139,7 +147,7 @@ def why_unreachable(login: Login, seconds: float) -> TargetUnavailable | None:
 def _silent(login: Login) -> tuple[str, str]:
     return (
         f"did not answer within {login.login_timeout} seconds",
-        "Check the host, the port and the firewall; login_timeout=… in UDM_TARGET waits longer.",
+        f"Check the host, the port and the firewall; login_timeout=… in {login.variable} waits longer.",
     )
 
 

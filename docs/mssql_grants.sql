@@ -33,6 +33,9 @@ GRANT SELECT, INSERT, UPDATE, ALTER ON SCHEMA::[dbo] TO [udm];
 GO
 
 -- A SQL Server source: it reads tables and their catalogue, and writes nothing. -----------------------------------------
+-- SELECT shows a table's columns and keys too. A synonym wants SELECT on its base object, and a user in that one's database.
+-- Row versions let a table be read in one state without locks (they cost space in tempdb, or in the database with ADR):
+-- ALTER DATABASE [CCM] SET ALLOW_SNAPSHOT_ISOLATION ON;
 -- USE [master]; CREATE LOGIN [udm_reader] WITH PASSWORD = N'<password>';
 -- USE [CCM]; CREATE USER [udm_reader] FOR LOGIN [udm_reader];
 -- GRANT CONNECT TO [udm_reader]; GRANT SELECT ON SCHEMA::[dbo] TO [udm_reader];

@@ -113,8 +113,12 @@ def open_extractor(source: Source, connections: SourceConnections | None = None)
             from extract.connectorx_oracle_extractor import ConnectorXOracleExtractor  # noqa: PLC0415
 
             return ConnectorXOracleExtractor(source)
+        case "mssql":
+            from extract.connectorx_sqlserver_extractor import SQLServerExtractor  # noqa: PLC0415
+
+            return SQLServerExtractor(source)
         case kind:
             raise ConfigurationError(
-                f"Source {source.name}: this version has no extractor for {kind} sources.",
-                remedy="DuckDB, Oracle, PostgreSQL, MySQL and SQLite sources can be read; TODO.md says what is still to come.",
+                f"Source {source.name}: there is no extractor for {kind} sources.",
+                remedy="Oracle, SQL Server, PostgreSQL, MySQL, SQLite and DuckDB can be read.",
             )

@@ -50,8 +50,8 @@ def test_the_statements_are_those_that_were_reviewed(dialect: str) -> None:
 
 
 def test_there_is_no_golden_file_without_its_dialect() -> None:
-    sources = {"oracle"}  # statements to sources have tests of their own
-    assert {path.stem for path in FOLDER.glob("*.sql")} - sources == DIALECTS.keys()
+    # Statements to sources have tests of their own.
+    assert {path.stem for path in FOLDER.glob("*.sql") if path.stem not in {"oracle", "mssql_source"}} == DIALECTS.keys()
 
 
 @dialects

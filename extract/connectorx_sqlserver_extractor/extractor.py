@@ -117,6 +117,8 @@ class SQLServerExtractor(Extractor):
         raw = route.frames(self._source.login, self._database(table), statement, batch_rows, self._stops)
         remedy = f"query_timeout=… in UDM_SOURCE_{self._name} waits longer."
         for frame in timed(str(table), raw, self._source.query_timeout, self._stops, remedy):
+            if self._stops.interrupted:  # between two frames there is nothing to cancel
+                raise interrupted(table)
             control = frame.to_series(0)
             if control.null_count() < frame.height:
                 count = int(control.drop_nulls().item())
@@ -124,7 +126,7 @@ class SQLServerExtractor(Extractor):
             if frame.height:
                 delivered += frame.height
                 yield as_canonical(str(table), frame.drop(control.name), columns)
-        if self._stops.interrupted:  # a reader that is closed may end as if it had come to its end
+        if self._stops.interrupted:
             raise interrupted(table)
         if count is None:
             raise RouteFailed("the count did not arrive")

@@ -9,6 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -108,13 +109,12 @@ class ArrowRoute(Route):
             connection = connect(login, database)
             try:
                 cursor = connection.cursor()
-                with stops.watched(lambda: cancel(cursor)):
+                with stops.watched(partial(cancel, cursor)):
                     for setting in statement.session:
                         cursor.execute(setting)
                     cursor.execute(statement.rows)
-                    reader = cursor.arrow_reader(rows)
-                with stops.watched(reader.close):
-                    for batch in reader:
+                    # Another thread may cancel only; closing the reader there while it is closed here ends the process.
+                    for batch in cursor.arrow_reader(rows):
                         yield pl.DataFrame(batch)
             finally:
                 with suppress(Exception):

@@ -10,6 +10,8 @@ import polars as pl
 
 from model.errors import SourceUnavailable
 
+_PATIENCE_SECONDS = 60
+
 
 class Stops:
     """The things of one extractor that run now. Each is stopped by a thread of its own, for a driver may wait for its server."""
@@ -17,6 +19,7 @@ class Stops:
     def __init__(self) -> None:
         self._mutex = threading.RLock()  # reentrant: `interrupt` is called by signal handlers, which may come in it
         self._running: list[Callable[[], object]] = []
+        self._stopping: list[tuple[Callable[[], object], threading.Thread]] = []
         self.interrupted = False
 
     def begin(self, stop: Callable[[], object]) -> None:
@@ -27,9 +30,14 @@ class Stops:
                 self.stop()
 
     def end(self, stop: Callable[[], object]) -> None:
-        """What `stop` stops has ended."""
-        with self._mutex, suppress(ValueError):
-            self._running.remove(stop)
+        """What `stop` stops has ended. Returns when no thread is in `stop`: what it works on may be freed then."""
+        with self._mutex:
+            with suppress(ValueError):
+                self._running.remove(stop)
+            ours = [thread for one, thread in self._stopping if one == stop]
+            self._stopping = [(one, thread) for one, thread in self._stopping if one != stop]
+        for thread in ours:
+            thread.join(_PATIENCE_SECONDS)
 
     @contextmanager
     def watched(self, stop: Callable[[], object]) -> Iterator[None]:
@@ -43,9 +51,10 @@ class Stops:
     def stop(self) -> None:
         """Stop what runs now."""
         with self._mutex:
-            running = list(self._running)
-        for stop in running:
-            threading.Thread(target=_quietly, args=(stop,), name="stop", daemon=True).start()
+            for stop in self._running:
+                thread = threading.Thread(target=_quietly, args=(stop,), name="stop", daemon=True)
+                thread.start()
+                self._stopping.append((stop, thread))
 
     def interrupt(self) -> None:
         """Stop what runs, and whatever is begun from now on."""

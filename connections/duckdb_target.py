@@ -34,6 +34,11 @@ from model.types import Column, ColumnType
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
+# Words of `duckdb_keywords()` that are names in quotes only; SQLAlchemy, to which the dialect is PostgreSQL's, does not know them.
+_RESERVED = frozenset(
+    "anti asof at columns describe generated glob lambda map pivot pivot_longer pivot_wider positional qualify semi show struct"
+    " summarize try_cast tuple unpack unpivot".split()
+)
 _HOLDER = re.compile(r"held in (.+?)(?: by user \S+)?\. ")
 
 
@@ -67,6 +72,8 @@ class DuckDBTarget(Target):
             for creator in (self._cursor, self._quiet)
         )
         super().__init__(engine, recorder, databases)
+        for words in (one.dialect.identifier_preparer for one in (engine, recorder)):
+            words.reserved_words = {*words.reserved_words, *_RESERVED}
 
     def _cursor(self) -> DBAPIConnection:
         cursor = self._root.cursor()

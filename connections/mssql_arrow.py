@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 
 import mssql_python
 import polars as pl
@@ -27,7 +28,8 @@ def read_frames(login: Login, database: str, query: str, rows: int, watch: Watch
         cursor = connection.cursor()
         cursor.execute(query)
         reader = cursor.arrow_reader(rows)
-        with watch(reader.close):
+        # Not `reader.close`: a second thread in it while this one closes the connection has ended the process.
+        with watch(partial(cancel, cursor)):
             for batch in reader:
                 yield pl.DataFrame(batch)
     finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 import polars as pl
+import sqlalchemy as sa
 
 from extract.connectorx_extractor.catalogue import read_description
 from extract.connectorx_extractor.connection import checked_url, connectorx_url, open_engine, translated
@@ -49,6 +51,7 @@ class ConnectorXExtractor(Extractor):
         self._lock = threading.RLock()  # `interrupt` is called by signal handlers
         self._interrupted = False
         self._readers: set[ReaderProcess] = set()
+        self._cancel: Callable[[], None] | None = None
 
     def describe(self, table: SourceTable) -> SourceDescription:
         """From the source's catalogue; a view has no key."""
@@ -81,6 +84,7 @@ class ConnectorXExtractor(Extractor):
             with (
                 translated(str(table), self._name, self._url),
                 self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+                self._cancelled(table, connection),
                 hold_snapshot(connection, self._kind.snapshot, self._placed(table), column, free, batch_rows) as held,
             ):
                 if isinstance(held, str):
@@ -88,6 +92,22 @@ class ConnectorXExtractor(Extractor):
                     return False
                 yield from self._read_held(table, columns, column, held, batch_rows)
         return True
+
+    @contextmanager
+    def _cancelled(self, table: SourceTable, connection: sa.Connection) -> Iterator[None]:
+        """Lets an interrupt cancel what this connection does: on a large table, the ends of a column's values take their time."""
+        cancel = getattr(connection.connection.driver_connection, "cancel", None)
+        with self._lock:
+            self._cancel = cancel
+        try:
+            yield
+        except sa.exc.DBAPIError:
+            if self._interrupted:
+                raise _interrupted(table) from None
+            raise
+        finally:
+            with self._lock:
+                self._cancel = None
 
     def _read_held(
         self, table: SourceTable, columns: Sequence[Column], column: Column, held: Snapshot, batch_rows: int
@@ -169,6 +189,8 @@ class ConnectorXExtractor(Extractor):
         with self._lock:
             self._interrupted = True
             self._kill()
+            if self._cancel is not None:
+                self._cancel()
 
     def _kill(self) -> None:
         with self._lock:

@@ -80,7 +80,13 @@ _POSTGRESQL = SourceKind(
     patience="SET statement_timeout = '{seconds}s'",
     # https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-SNAPSHOT-SYNCHRONIZATION
     snapshot=SharedSnapshot(
-        holder=("SET idle_in_transaction_session_timeout = 0", "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+        # Python reads the ends of ranges from text of this form only.
+        holder=(
+            "SET DateStyle = 'ISO, YMD'",
+            "SET TimeZone = 'UTC'",
+            "SET idle_in_transaction_session_timeout = 0",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        ),
         name="SELECT pg_export_snapshot()",
         reader=("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET TRANSACTION SNAPSHOT '{name}'"),
     ),

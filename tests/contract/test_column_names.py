@@ -17,7 +17,7 @@ from tests.contract.pipeline import Pipeline
 AWKWARD = (
     "a%b", 'a"b', "a.b", "a b ", ":x", "a\\b", "{x}", "[x]", "%(x)s", "a'b", "--", "/* */", "order", "SELECT", "index", "key",
     "rowid", "sent_key", "change_operation", "before", "changes", "found", "conflict", "incoming_arrow_stream", "literal",
-    "ünïcödé", "\N{GRINNING FACE}", "x" * 60, "1", "ID ", "_pos", "a:null", "a:least", "\t",
+    "at", "struct", "pivot", "map", "ünïcödé", "\N{GRINNING FACE}", "x" * 60, "1", "ID ", "_pos", "a:null", "a:least", "\t",
 )  # fmt: skip
 
 

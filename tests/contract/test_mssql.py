@@ -59,6 +59,16 @@ def test_first_runs_that_start_together_all_succeed(settings: Settings) -> None:
         target.close()
 
 
+def test_workers_that_want_one_schema_at_once_all_get_it(pipeline: Pipeline) -> None:
+    stage = pipeline.target.databases.stage
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(5):
+            list(pool.map(pipeline.target.create_schema, [stage] * 4, [f"SOURCE{number}"] * 4))
+    with pipeline.target.engine.connect() as connection:
+        found = connection.execute(sa.text(f"SELECT name FROM [{stage}].sys.schemas WHERE name LIKE 'source%'")).all()
+    assert len(found) == 5
+
+
 def test_a_missing_database_is_named_and_created_only_when_asked_for(settings: Settings, url: URL) -> None:
     missing = replace(settings, stage_db=f"{settings.stage_db}_more")
     with pytest.raises(TargetUnavailable, match=missing.stage_db) as caught:

@@ -136,6 +136,27 @@ def test_a_lock_whose_release_fails_ends_with_its_session(pipeline: Pipeline) ->
     pytest.fail("still held")
 
 
+def test_a_lock_whose_session_was_lost_fails_with_that_error_and_logs_in_for_nothing(pipeline: Pipeline) -> None:
+    """A login to release what is gone would fail in the first error's place while the server restarts."""
+    server = mssql_server().url
+    assert server is not None
+    opened: list[object] = []
+
+    def lose_it() -> None:
+        with pipeline.target.lock_table("dna", "acct") as session:
+            with session.begin() as connection:
+                number = connection.execute(sa.text("SELECT @@SPID")).scalar_one()
+            BACKEND._run(server, "master", f"KILL {number}")
+            sa.event.listen(pipeline.target.engine, "connect", lambda *arguments: opened.append(arguments))
+            with session.begin() as connection:
+                connection.execute(sa.text("SELECT 1"))
+
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        lose_it()
+    assert pipeline.target.is_transient(caught.value)
+    assert opened == []
+
+
 def test_an_interrupt_ends_what_runs_on_the_data_sessions(pipeline: Pipeline) -> None:
     threading.Timer(1, pipeline.target.interrupt).start()
     started = time.monotonic()

@@ -20,6 +20,8 @@ TRANSIENT_NUMBERS = frozenset(
         233, 10053, 10054, 10060,  # the connection was ended, reset, not answered
         40197, 40501, 40613,  # Azure: being moved, busy, not available now
         49918, 49919, 49920,  # Azure: too many operations
+        596, 6005,  # the session is being ended, the server is shutting down
+        17187, 18401, 921, 922,  # the server or the database is starting up
         976, 983,  # availability group: this replica is not to be read now
         4060, 4221,  # the database cannot be opened, as during a failover
         3960, 3961,  # snapshot isolation: update conflict, metadata changed

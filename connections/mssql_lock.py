@@ -82,9 +82,10 @@ def _end(connection: sa.Connection, resource: str) -> None:
     try:
         with suppress(sa.exc.DBAPIError):
             connection.rollback()
-            _roll_back(connection)
-            connection.exec_driver_sql(RELEASE, (resource,))
-            connection.commit()
+            if not connection.invalidated:  # else SQLAlchemy would log in anew, and fail in the first error's place
+                _roll_back(connection)
+                connection.exec_driver_sql(RELEASE, (resource,))
+                connection.commit()
     finally:  # whatever became of the release, a session that is left open would hold the table for as long as the process lives
         try:
             connection.close()

@@ -8,6 +8,7 @@ from connections.mssql_catalogue import quoted
 from model.names import TableName
 
 LONGEST_NAME = 128  # of any object, in UTF-16 code units
+SCHEMA_ID = "SELECT SCHEMA_ID(:schema)"  # in the current database
 NOW = "SELECT CAST(SYSUTCDATETIME() AS datetime2(6))"
 
 

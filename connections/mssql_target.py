@@ -143,9 +143,15 @@ class MSSQLTarget(Target):
         return _Definition(statement, database)
 
     def create_schema(self, database: str, schema: str) -> None:
-        """CREATE SCHEMA wants to be alone in its batch."""
-        with self.engine.begin() as connection:
-            self._create(connection, database, mssql_statements.create_schema(schema))
+        """CREATE SCHEMA wants to be alone in its batch; another worker may be quicker."""
+        try:
+            with self.engine.begin() as connection:
+                self._create(connection, database, mssql_statements.create_schema(schema))
+        except sa.exc.DBAPIError:
+            with self.engine.begin() as connection:
+                connection.execute(sa.text(mssql_statements.use(database)))
+                if connection.execute(sa.text(mssql_statements.SCHEMA_ID), {"schema": schema}).scalar() is None:
+                    raise
 
     def create_sequence(self, connection: sa.Connection, database: str, sequence: sa.Sequence) -> None:
         """CREATE SEQUENCE has no IF NOT EXISTS."""

@@ -59,6 +59,16 @@ def test_first_runs_that_start_together_all_succeed(settings: Settings) -> None:
         target.close()
 
 
+def test_workers_that_want_one_schema_at_once_all_get_it(pipeline: Pipeline) -> None:
+    stage = pipeline.target.databases.stage
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(5):
+            list(pool.map(pipeline.target.create_schema, [stage] * 4, [f"SOURCE{number}"] * 4))
+    with pipeline.target.engine.connect() as connection:
+        found = connection.execute(sa.text(f"SELECT name FROM [{stage}].sys.schemas WHERE name LIKE 'source%'")).all()
+    assert len(found) == 5
+
+
 def test_a_missing_database_is_named_and_created_only_when_asked_for(settings: Settings, url: URL) -> None:
     missing = replace(settings, stage_db=f"{settings.stage_db}_more")
     with pytest.raises(TargetUnavailable, match=missing.stage_db) as caught:
@@ -124,6 +134,27 @@ def test_a_lock_whose_release_fails_ends_with_its_session(pipeline: Pipeline) ->
         except TableHeld:
             time.sleep(0.1 * bool(attempt))
     pytest.fail("still held")
+
+
+def test_a_lock_whose_session_was_lost_fails_with_that_error_and_logs_in_for_nothing(pipeline: Pipeline) -> None:
+    """A login to release what is gone would fail in the first error's place while the server restarts."""
+    server = mssql_server().url
+    assert server is not None
+    opened: list[object] = []
+
+    def lose_it() -> None:
+        with pipeline.target.lock_table("dna", "acct") as session:
+            with session.begin() as connection:
+                number = connection.execute(sa.text("SELECT @@SPID")).scalar_one()
+            BACKEND._run(server, "master", f"KILL {number}")
+            sa.event.listen(pipeline.target.engine, "connect", lambda *arguments: opened.append(arguments))
+            with session.begin() as connection:
+                connection.execute(sa.text("SELECT 1"))
+
+    with pytest.raises(sa.exc.DBAPIError) as caught:
+        lose_it()
+    assert pipeline.target.is_transient(caught.value)
+    assert opened == []
 
 
 def test_an_interrupt_ends_what_runs_on_the_data_sessions(pipeline: Pipeline) -> None:

@@ -194,6 +194,10 @@ USE [UDM_Stage];
 
 IF OBJECT_ID(N'[UDM_Stage].[DNA].[_staging_ACCT_7]', N'U') IS NULL CREATE TABLE [UDM_Stage].[DNA].[_staging_ACCT_7] ( [ACCTNBR] bigint NULL, [NOTEBAL] decimal(22,3) NULL, [Order] nvarchar(max) NULL, [OPENED] time(6) NULL, [SENT] datetimeoffset(6) NULL, [GUID] uniqueidentifier NULL, _key_hash varbinary(16) NULL, _row_hash varbinary(16) NULL, _hash_layout bigint NULL, _cdc_operation nvarchar(2) NULL );
 
+-- Where another worker was quicker to create a schema
+
+SELECT SCHEMA_ID(:schema);
+
 -- A column that came to the source
 
 USE [UDM_Bronze];

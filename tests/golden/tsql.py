@@ -161,6 +161,7 @@ def sections() -> Iterator[tuple[str, list[str]]]:
         lambda target: next_instant(target, TABLES),
     )
     yield "A table's first load: Stage, Bronze and the batch's staging table", _ran(_create_tables)
+    yield "Where another worker was quicker to create a schema", [mssql_statements.SCHEMA_ID]
     yield "A column that came to the source", _ran(
         lambda target: target.execute(target.add_column(TABLES.bronze, *typed(target, [Column(name="SINCE", type=TEXT)])))
     )

@@ -34,11 +34,11 @@ from model.types import Column, ColumnType
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-# Words of `duckdb_keywords()` that are names in quotes only; SQLAlchemy, to which the dialect is PostgreSQL's, does not know them.
-_RESERVED = frozenset(
-    "anti asof at columns describe generated glob lambda map pivot pivot_longer pivot_wider positional qualify semi show struct"
-    " summarize try_cast tuple unpack unpivot".split()
-)
+# Words of `duckdb_keywords()` that are names in quotes only; SQLAlchemy takes the dialect for PostgreSQL's.
+_RESERVED = frozenset({
+    "anti", "asof", "at", "columns", "describe", "generated", "glob", "lambda", "map", "pivot", "pivot_longer", "pivot_wider",
+    "positional", "qualify", "semi", "show", "struct", "summarize", "try_cast", "tuple", "unpack", "unpivot",
+})  # fmt: skip
 _HOLDER = re.compile(r"held in (.+?)(?: by user \S+)?\. ")
 
 

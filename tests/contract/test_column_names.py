@@ -9,6 +9,7 @@ import pytest
 import orchestration.extraction
 from extract.duckdb_extractor import DuckDBExtractor
 from extract.extractor import SourceDescription, SourceTable
+from extract.source_connections import SourceConnections
 from model.system_columns import BRONZE_SYSTEM, STAGE_SYSTEM
 from model.types import TEXT, Column
 from sources.registry import Source
@@ -101,7 +102,7 @@ class TwoSpellings(DuckDBExtractor):
 def test_columns_that_differ_only_in_case_fail_the_table_and_are_named(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def open_it(source: Source) -> DuckDBExtractor:
+    def open_it(source: Source, connections: SourceConnections) -> DuckDBExtractor:
         return TwoSpellings(source)
 
     monkeypatch.setattr(orchestration.extraction, "open_extractor", open_it)

@@ -13,7 +13,7 @@ import pytest
 
 from connections import open_target
 from connections.target import Target
-from model.errors import Interrupted, SourceUnavailable, TransientError
+from model.errors import Interrupted, PipelineError, SourceRefused, SourceUnavailable, TransientError
 from orchestration.cancellation import Cancellation
 from orchestration.results import TableResult
 from orchestration.run_context import RunContext
@@ -204,15 +204,16 @@ def test_what_a_person_has_to_change_fails_at_once(pipeline: Pipeline, faults: F
     assert times(pipeline, "EXTRACT") == 1
 
 
-def test_a_source_that_does_not_answer_is_not_the_targets_to_try_again(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("error", "extracts"), [(SourceUnavailable, 3), (SourceRefused, 1)])
+def test_only_the_extract_starts_over_where_a_source_does_not_answer_and_nothing_where_it_refuses(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, error: type[PipelineError], extracts: int
 ) -> None:
     def unavailable(*_: Any) -> None:
-        raise SourceUnavailable("gone")
+        raise error("gone")
 
     monkeypatch.setattr("orchestration.extraction.open_extractor", unavailable)
-    pipeline.fail(TABLE)
-    assert times(pipeline, "EXTRACT") == 1
+    pipeline.fail(TABLE, retry_seconds=0.0, retry_attempts=3)
+    assert (times(pipeline, "EXTRACT"), times(pipeline, "TABLE_TOTAL")) == (extracts, 1)
 
 
 def test_a_lock_that_is_lost_between_two_transactions_starts_the_table_over(

@@ -12,6 +12,7 @@ import pytest
 
 from config import load_settings
 from model.errors import ConfigurationError
+from sources.limits import SUFFIXES, Limits, limits_from_environment
 
 ROOT = Path(__file__).parents[2]
 SECRET = "Hunter2"
@@ -104,8 +105,8 @@ OF_URLS = ("UDM_SOURCE_", "UDM_TARGET_PASSWORD")
 
 
 def variables_read() -> set[str]:
-    """Every variable that config.py asks its environment for: `env.get("X")`, `env["X"]`, `_whole(env, "X", …)`."""
-    found = set()
+    """Every variable that config.py asks its environment for, `env.get("X")`, `env["X"]`, `_whole(env, "X", …)`; and the limits."""
+    found = {f"SOURCE{suffix}" for suffix in SUFFIXES}
     for node in ast.walk(ast.parse((ROOT / "config.py").read_text(encoding="utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="env" | "environment")), args=[ast.Constant(value=str(name)), *_]):
@@ -137,6 +138,10 @@ def test_every_variable_that_is_documented_is_read() -> None:
 def test_the_example_itself_configures_nothing(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes((ROOT / ".env.example").read_bytes())
     assert load_settings({}, tmp_path).embedded
+
+
+def test_documented_limits_are_the_defaults() -> None:
+    assert limits_from_environment(documented(), "UDM_SOURCE_X") == Limits()
 
 
 def test_documented_values_are_the_defaults(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ OF_URLS = ("UDM_SOURCE_", "UDM_TARGET_PASSWORD")
 
 
 def variables_read() -> set[str]:
-    """Every variable that config.py asks its environment for, `env.get("X")`, `env["X"]`, `_whole(env, "X", …)`; and the limits."""
+    """Every variable that config.py asks for, `env.get("X")`, `env["X"]`, `_whole(env, "X", …)`, and the limits of sources."""
     found = {f"SOURCE{suffix}" for suffix in SUFFIXES}
     for node in ast.walk(ast.parse((ROOT / "config.py").read_text(encoding="utf-8"))):
         match node:

@@ -11,7 +11,7 @@ from connections.mssql_errors import code_of, is_transient, numbers_of, state_of
 from extract.connectorx_sqlserver_extractor.catalogue import missing
 from extract.connectorx_sqlserver_extractor.stops import Stops
 from extract.extractor import SourceTable
-from model.errors import Interrupted, PipelineError, SourceUnavailable
+from model.errors import Interrupted, PipelineError, SourceRefused, SourceUnavailable
 
 # No such object, no right on it or on one of its columns; no such schema.
 _NOT_READABLE = frozenset({208, 229, 230, 2760})
@@ -44,7 +44,7 @@ def _meaning(table: SourceTable, error: sa.exc.DBAPIError) -> PipelineError:
             f"{table}: the source could not answer now ({code_of(error)}).",
             remedy=f"It may pass. Else check that the server of UDM_SOURCE_{table.source} is up and who holds locks there.",
         )
-    return SourceUnavailable(
+    return SourceRefused(
         f"{table}: the source cannot be read ({code_of(error)}).",
         remedy=f"Read the table with the login of UDM_SOURCE_{table.source} to see the server's own message.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import polars as pl
 
@@ -71,9 +72,9 @@ def parts_of(keys: pl.Series) -> pl.Series:
     return keys.cast(pl.UInt64, wrap_numerical=True)
 
 
-def sorted_with_positions(parts: pl.Series, size: int) -> pl.Series:
-    """Parts in their order, each row's position in the place of the low bits: values are sorted, not pairs, at half the cost."""
-    return (parts - parts % size + pl.int_range(len(parts), dtype=pl.UInt64, eager=True)).sort()
+def with_positions(parts: pl.Series, size: int, start: int = 0) -> pl.Series:
+    """Parts with each row's position, from `start` on, in the place of the low bits: values are sorted then, not pairs."""
+    return parts - parts % size + pl.int_range(start, start + len(parts), dtype=pl.UInt64, eager=True)
 
 
 def size_for(rows: int) -> int:
@@ -97,16 +98,24 @@ def current_of(frames: Iterable[pl.DataFrame]) -> Current:
         empty = pl.Series(dtype=pl.UInt64)
         return Current(keys=_NO_HASHES, marks=_NO_HASHES, layout_ids=pl.Series(dtype=pl.Int64), search=empty, size=1)
     identities = {identity for ids in columns[2] for identity in ids.unique()}
-    keys, marks = (pl.concat(column, rechunk=True) for column in columns[:2])
+    starts = list(accumulate((len(keys) for keys in columns[0]), initial=0))
+    size = size_for(starts.pop())
+    search = _whole([with_positions(parts_of(keys), size, start) for start, keys in zip(starts, columns[0], strict=True)]).sort()
+    keys, marks = (_whole(column) for column in columns[:2])
     layout_ids = pl.concat(columns[2]) if len(identities) > 1 else pl.Series(list(identities), dtype=pl.Int64)
-    size = size_for(len(keys))
-    search = sorted_with_positions(parts_of(keys), size)
     _check_distinct(keys, search, size)
     return Current(keys=keys, marks=marks, layout_ids=layout_ids, search=search, size=size)
 
 
+def _whole(parts: list[pl.Series]) -> pl.Series:
+    """The parts as one series; they are given up, so that ten million rows are not held twice."""
+    whole = pl.concat(parts, rechunk=True)
+    parts.clear()
+    return whole
+
+
 def _check_distinct(keys: pl.Series, search: pl.Series, size: int) -> None:
-    parts = search - search % size
+    parts = search // size
     follows = parts.slice(1) == parts.head(len(parts) - 1)
     if not follows.any():
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from cdc.current import Current, mark_of, parts_of, size_for, sorted_with_positions
+from cdc.current import Current, mark_of, parts_of, size_for, with_positions
 from cdc.duplicates import INDEX, POSITION, resolve
 from cdc.hashing import FrameHashing, HashedFrame, with_hash_bytes
 from model.row_hash import HashLayout
@@ -84,7 +84,7 @@ def _look_up(
     parts = parts_of(keys)
     size = size_for(len(parts))
     # In the order of the keys, so that neighbours in memory are looked up together.
-    order = (sorted_with_positions(parts, size) % size).cast(pl.UInt32)
+    order = (with_positions(parts, size).sort() % size).cast(pl.UInt32)
     if hashed.null_key.any():
         order = order.filter(~hashed.null_key.gather(order))
     near = current.near(parts.gather(order))

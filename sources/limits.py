@@ -42,6 +42,7 @@ def limits_from_environment(env: Mapping[str, str], variable: str) -> Limits:
             continue
         least, text = _LEAST.get(limit.name, 1), env[given]
         if not text.isascii() or not text.isdigit() or int(text) < least:
-            raise ConfigurationError(f"{given} is {text!r}.", remedy=f"Set it to a whole number of at least {least}.")
+            # Not its value, which may be a misplaced password.
+            raise ConfigurationError(f"{given} is no such number.", remedy=f"Set it to a whole number of at least {least}.")
         found[limit.name] = int(text)
     return Limits(**found)

@@ -80,8 +80,8 @@ PURE += ["model/row_hash.py", "model/conform.py", "model/masking.py"]
 @pytest.mark.parametrize("path", PURE)
 def test_the_comparison_is_pure(path: str) -> None:
     known = {top(name) for name in imports(Path(path))}
-    allowed = {"__future__", "collections", "dataclasses", "enum", "functools", "hmac", "json", "polars", "polars_hash"}
-    allowed |= {"model", "cdc"}
+    allowed = {"__future__", "collections", "dataclasses", "enum", "functools", "hmac", "itertools", "json", "polars"}
+    allowed |= {"polars_hash", "model", "cdc"}
     assert known <= allowed
 
 

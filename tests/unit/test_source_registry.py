@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from model.errors import ConfigurationError, SourceNotConfigured
 from sources import Source, SourceRegistry, registry_from_environment
+from sources.limits import Limits
 
 SECRET = "Hunter2"
 
@@ -190,6 +191,32 @@ def test_an_empty_password_is_refused(tmp_path: Path) -> None:
 def test_a_file_source_has_no_password() -> None:
     env = {"UDM_SOURCE_DNA": "duckdb:////a.duckdb", "UDM_SOURCE_DNA_PASSWORD": SECRET}
     assert "UDM_SOURCE_DNA_PASSWORD" in str(refused(env))
+
+
+def test_a_source_has_the_limits_of_all_sources_unless_it_has_its_own() -> None:
+    env = {
+        "UDM_SOURCE_DNA": "duckdb:////a.duckdb",
+        "UDM_SOURCE_CCM": "duckdb:////b.duckdb",
+        "SOURCE_MAX_CONNECTIONS": "6",
+        "SOURCE_QUERY_TIMEOUT": "0",
+        "UDM_SOURCE_DNA_MAX_CONNECTIONS": "2",
+        "UDM_SOURCE_DNA_PARTITIONS": "5",
+        "UDM_SOURCE_DNA_CONNECT_TIMEOUT": "",
+    }
+    registry = registry_from_environment(env)
+    assert list(registry) == ["CCM", "DNA"]
+    assert registry["DNA"].limits == Limits(max_connections=2, partitions=5, query_timeout=0)
+    assert registry["CCM"].limits == Limits(max_connections=6, query_timeout=0)
+
+
+@pytest.mark.parametrize("variable", ["SOURCE_MAX_CONNECTIONS", "UDM_SOURCE_DNA_PARTITIONS", "UDM_SOURCE_DNA_QUERY_TIMEOUT"])
+@pytest.mark.parametrize("value", [SECRET, "-1", "1.5", "²"])
+def test_a_limit_is_a_whole_number(variable: str, value: str) -> None:
+    assert variable in str(refused({"UDM_SOURCE_DNA": "duckdb:////a.duckdb", variable: value}))
+
+
+def test_a_limit_without_its_url_is_half_a_configuration() -> None:
+    assert "UDM_SOURCE_DNA is not" in str(refused({"UDM_SOURCE_DNA_MAX_CONNECTIONS": "2"}))
 
 
 def test_importing_the_registry_loads_no_driver_and_no_sample() -> None:

@@ -146,3 +146,15 @@ def test_a_parent_folder_that_is_missing_is_made(tmp_path: Path) -> None:
     with SpoolFolder(tmp_path / "a" / "b") as folder, Spool(folder, 0) as spool:
         spool.append(part(1))
         assert numbers(spool) == [10, 11, 12]
+
+
+@pytest.mark.parametrize("limit", [PLENTY, 1])
+def test_what_starts_over_finds_the_spool_empty(tmp_path: Path, limit: int) -> None:
+    with SpoolFolder(tmp_path) as folder, Spool(folder, limit) as spool:
+        spool.append(part(0))
+        spool.append(part(1))
+        spool.empty()
+        assert (numbers(spool), spool.files) == ([], 0)
+        assert not list(tmp_path.rglob("*.parquet"))
+        spool.append(part(2))
+        assert numbers(spool) == [20, 21, 22]

@@ -21,6 +21,7 @@ from extract.oracle_extractor import OracleExtractor
 from extract.oracle_extractor.connection import connectorx_url
 from extract.oracle_extractor.statement import OracleTable, quoted_column, route_of
 from extract.oracle_extractor.values import finished
+from extract.selection import Selection
 from model.errors import IncompleteExtract, Interrupted, SourceUnavailable, UnsupportedType, ValueNotExact
 from model.types import Column
 from sources.registry import Source
@@ -49,11 +50,15 @@ class ConnectorXOracleExtractor(Extractor):
         """From Oracle's catalogue, whatever the route."""
         return self._direct.describe(table)
 
-    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
+    def read(  # noqa: C901 - one route after the other
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
+    ) -> Iterator[pl.DataFrame]:
         """By ConnectorX where it is exact and works, else by oracle_extractor.
 
         Once rows were handed on there is no other route: those that had come would come twice.
         """
+        if selection is not None:
+            raise NotImplementedError
         url = connectorx_url(self._source) if suits(self._source, table, columns) else None
         if url is None:
             yield from self._direct.read(table, columns, batch_rows)
@@ -95,9 +100,7 @@ class ConnectorXOracleExtractor(Extractor):
             if self._interrupted:
                 raise Interrupted(f"{table}: the read was interrupted.", remedy="Run it again.")
             order = {"url": url, "query": query, "session": None, "rows": batch_rows}
-            self._reader = ReaderProcess(
-                order, client_environment(self._source), patience=self._source.limits.query_timeout
-            )
+            self._reader = ReaderProcess(order, client_environment(self._source), patience=self._source.limits.query_timeout)
         return (frame for frame in self._reader.frames() if frame.height)
 
     def _canonical(self, table: SourceTable, frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:

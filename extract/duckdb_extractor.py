@@ -11,7 +11,9 @@ import duckdb
 import polars as pl
 
 from connections.duckdb_types import canonical_type, travels_as_text
+from extract.duckdb_selection import in_sql
 from extract.extractor import Extractor, SourceDescription, SourceTable, narrowest_key
+from extract.selection import Selection
 from extract.side_by_side import in_one_stream
 from model.errors import IncompleteExtract, SourceRefused, SourceTableMissing, SourceUnavailable, UnsupportedType
 from model.types import Column
@@ -86,15 +88,18 @@ class DuckDBExtractor(Extractor):
         unique = [tuple(names) for _, names in constraints] + [_index_columns(text) for (text,) in indexes]
         return narrowest_key([key for key in unique if set(key) <= required])
 
-    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
+    def read(
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
+    ) -> Iterator[pl.DataFrame]:
         """One transaction: the rows, checked against its own count of them."""
         in_one_stream(table, "DuckDB reads with all cores by itself")
         name = f"{_quote(table.schema or 'main')}.{_quote(table.table)}"
+        source = name if selection is None else f"{name} WHERE {in_sql(selection)}"
         selected = ", ".join(_expression(column) for column in columns)
         with self._translated(table):
             self._connection.execute("BEGIN")
-            [(counted,)] = self._connection.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608
-            reader = self._connection.sql(f"SELECT {selected} FROM {name}").to_arrow_reader(batch_rows)  # noqa: S608
+            [(counted,)] = self._connection.execute(f"SELECT count(*) FROM {source}").fetchall()  # noqa: S608
+            reader = self._connection.sql(f"SELECT {selected} FROM {source}").to_arrow_reader(batch_rows)  # noqa: S608
             delivered = 0
             for batch in reader:
                 frame = pl.DataFrame(batch)

@@ -14,6 +14,7 @@ from typing import Self
 
 import polars as pl
 
+from extract.selection import Selection
 from extract.source_connections import SourceConnections
 from model.errors import ConfigurationError
 from model.types import Column
@@ -67,8 +68,10 @@ class Extractor(ABC):
         """
 
     @abstractmethod
-    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
-        """Stream all rows, in frames of about `batch_rows` rows.
+    def read(
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Stream all rows, or those of `selection`, in frames of about `batch_rows` rows.
 
         Raises:
             SourceUnavailable: the source failed in mid-read, as may pass.

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from extract.selection import SQL_TYPES
 from model.types import MAX_DECIMAL_DIGITS, Column, ColumnType, Kind
 
 Value = int | Decimal | date | datetime
@@ -51,7 +52,7 @@ class Range:
 
     def condition(self, column: sa.ColumnElement[Any], column_type: ColumnType) -> sa.ColumnElement[bool]:
         """The range in SQL; its ends are bound values, or literals where the statement is compiled so."""
-        sql_type = _SQL_TYPES[column_type.kind]
+        sql_type = SQL_TYPES[column_type.kind]
         ends = [column >= sa.literal(self.start, sql_type)] if self.start is not None else []
         ends += [column < sa.literal(self.end, sql_type)] if self.end is not None else []
         within = sa.and_(*ends) if ends else column.is_not(None)
@@ -115,26 +116,6 @@ def _instant(value: Any, _: ColumnType) -> int:
     return int((value - _EPOCH.replace(tzinfo=UTC)) // _MICROSECOND)
 
 
-class _PlainNumeric(sa.types.TypeDecorator[Decimal]):
-    """Decimals that are written without an exponent, which would make floats of them."""
-
-    impl = sa.Numeric
-    cache_ok = True
-
-    def process_literal_param(self, value: Decimal | None, dialect: object) -> str:
-        """All digits."""
-        del dialect
-        assert value is not None  # noqa: S101 - an end of a range
-        return format(value, "f")
-
-
-_SQL_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
-    Kind.INTEGER: sa.BigInteger(),
-    Kind.DECIMAL: _PlainNumeric(),
-    Kind.DATE: sa.Date(),
-    Kind.TIMESTAMP: sa.DateTime(),
-    Kind.TIMESTAMPTZ: sa.DateTime(timezone=True),
-}
 # To whole numbers that keep the order, and back.
 _SCALES: dict[Kind, tuple[Callable[[Any, ColumnType], int], Callable[[int, ColumnType], Value]]] = {
     Kind.INTEGER: (lambda value, _: int(value), lambda number, _: number),

@@ -21,6 +21,7 @@ from extract.connectorx_extractor.snapshot import Snapshot, hold_snapshot
 from extract.connectorx_extractor.statement import Part, Statement, counted, read_statement
 from extract.connectorx_extractor.values import canonical
 from extract.extractor import Extractor, SourceDescription, SourceTable
+from extract.selection import Selection
 from extract.side_by_side import in_one_stream, merged, report_counts, split_column
 from extract.source_connections import SourceConnections
 from model.errors import IncompleteExtract, Interrupted, PipelineError, TerminalError, ValueNotExact
@@ -58,8 +59,12 @@ class ConnectorXExtractor(Extractor):
         with translated(str(table), self._name, self._url), self._engine.connect() as connection:
             return read_description(connection, self._kind, self._placed(table))
 
-    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
+    def read(
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
+    ) -> Iterator[pl.DataFrame]:
         """One statement in one snapshot, or several in the same one; each one's rows are checked against its own count."""
+        if selection is not None:
+            raise NotImplementedError
         whole = self._statement(table, columns)
         with translated(str(table), self._name, self._url), self._engine.connect() as connection:
             connection.execute(whole.empty)
@@ -67,9 +72,7 @@ class ConnectorXExtractor(Extractor):
             self._engine.dispose()  # one connection at a time
             yield from self._read_statement(table, columns, whole, batch_rows)
 
-    def _read_ranges(
-        self, table: SourceTable, columns: Sequence[Column], batch_rows: int
-    ) -> Generator[pl.DataFrame, None, bool]:
+    def _read_ranges(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Generator[pl.DataFrame, None, bool]:
         """Read ranges of PartitionOn side by side; False, and nothing was read, where that cannot be done."""
         if self._kind.snapshot is None:
             in_one_stream(table, self._kind.one_stream)

@@ -28,6 +28,7 @@ from extract.connectorx_sqlserver_extractor.statement import Statement, read_sta
 from extract.connectorx_sqlserver_extractor.stops import Stops, timed
 from extract.connectorx_sqlserver_extractor.values import as_canonical
 from extract.extractor import Extractor, SourceDescription, SourceTable
+from extract.selection import Selection
 from model.errors import IncompleteExtract, SourceUnavailable, ValueNotExact
 from model.names import TableName
 from model.types import Column
@@ -56,8 +57,12 @@ class SQLServerExtractor(Extractor):
             connection = self._connection(table)
             return read_description(connection, table, find(connection, table))
 
-    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
+    def read(
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
+    ) -> Iterator[pl.DataFrame]:
         """One statement in one snapshot, by the first route that carries all columns; by the other where that gives up first."""
+        if selection is not None:
+            raise NotImplementedError
         with translated(table, self._stops):
             connection = self._connection(table)
             place = find(connection, table)

@@ -29,6 +29,7 @@ from extract.oracle_extractor.statement import (
     select_rows,
 )
 from extract.oracle_extractor.values import canonical, number_not_exact, regrouped, text_not_exact
+from extract.selection import Selection
 from model.errors import IncompleteExtract, Interrupted, ValueNotExact
 from model.types import Column, Kind
 from sources.registry import Source
@@ -61,8 +62,12 @@ class OracleExtractor(Extractor):
             self._connection.module = module_of(table)
             return read_description(self._rows, table, find_table(self._rows, table))
 
-    def read(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Iterator[pl.DataFrame]:
+    def read(
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
+    ) -> Iterator[pl.DataFrame]:
         """One read-only transaction: the rows, range by range, checked against its own count of them."""
+        if selection is not None:
+            raise NotImplementedError
         delivered = 0
         with self._told(table, columns), self._transaction(table):
             placed = find_table(self._rows, table)

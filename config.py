@@ -54,6 +54,11 @@ class Settings:
     bcp_timeout: int = 3_600
     guard_low: float = 0.1
     guard_high: float = 5.0
+    guard_day_rows: int = 1_000
+    lookback_days: int = 7
+    overlap_minutes: int = 0
+    day_failures: int = 3
+    confirm_deletes: int = 100_000
     delete_guard_ratio: float = 0.2
     delete_guard_rows: int = 1_000
     quarantine_rows: int = 1_000
@@ -107,6 +112,11 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         bcp_timeout=_whole(env, "BCP_TIMEOUT", 3_600),
         guard_low=_ratio(env, "GUARD_LOW_RATIO", 0.1),
         guard_high=_ratio(env, "GUARD_HIGH_RATIO", 5.0),
+        guard_day_rows=_whole(env, "GUARD_DAY_ROWS", 1_000, least=0),
+        lookback_days=_whole(env, "LOOKBACK_DAYS", 7, least=0),
+        overlap_minutes=_whole(env, "OVERLAP_MINUTES", 0, least=0),
+        day_failures=_whole(env, "DAY_FAILURES", 3),
+        confirm_deletes=_whole(env, "CONFIRM_DELETES", 100_000, least=0),
         delete_guard_ratio=_ratio(env, "DELETE_GUARD_RATIO", 0.2),
         delete_guard_rows=_whole(env, "DELETE_GUARD_ROWS", 1_000, least=0),
         quarantine_rows=_whole(env, "QUARANTINE_ROWS", 1_000, least=0),

@@ -1,4 +1,4 @@
-"""List large tables: `python main_large_tables.py --list-tables`. Loading them is still to come."""
+"""Load large tables day by day: `python main_large_tables.py --table RTXN --source DNA`. `--help` lists every option."""
 
 from __future__ import annotations
 
@@ -13,5 +13,6 @@ if __name__ == "__main__":
     from orchestration.large_tables import run_large_tables
 
     ready()
-    arguments = parse_arguments("main_large_tables.py", "Load large tables day by day.", sys.argv[1:])
+    about = "Load large tables day by day into Stage and Bronze."
+    arguments = parse_arguments("main_large_tables.py", about, sys.argv[1:], large=True)
     leave(run_command(arguments, large=True, load=run_large_tables))

@@ -18,18 +18,26 @@ from connections.target import Session, Target
 from data_load.chunks import Again, once, within
 from data_load.index_management import create_current_index
 from data_load.markers import is_chunk_in, write_marker
-from extract.udm_connectorx_extractor import read_current_hashes, read_current_rows
+from data_load.regions import enclosed
+from extract.udm_connectorx_extractor import StoredWindow, read_current_hashes, read_current_rows
 from model import system_columns as sc
 from model.chunks import WHOLE, KeyRange, Progress
 from model.conform import conform
 from model.ops import INSTANT
+from model.region import Region
 from model.row_hash import Comparing, HashLayout, hash_expressions, how_compared
 from model.types import Column
 from model.warehouse import Promotion, WarehouseTable
 
 
-def read_current(target: Target, tables: WarehouseTable, layout_id: int, layouts: Mapping[int, HashLayout]) -> Current:
-    """The hashes of the rows that are current in Stage; empty before the first load.
+def read_current(
+    target: Target,
+    tables: WarehouseTable,
+    layout_id: int,
+    layouts: Mapping[int, HashLayout],
+    stored: StoredWindow | None = None,
+) -> Current:
+    """The hashes of the rows that are current in Stage, or of a window of them; empty before the first load.
 
     A row that was hashed over a column that has vanished since, or is excluded now, cannot be compared by its hash: only such
     rows are read back whole and hashed anew, from their stored values (`model.row_hash.how_compared`).
@@ -38,13 +46,13 @@ def read_current(target: Target, tables: WarehouseTable, layout_id: int, layouts
         held = {column.name: column for column in target.columns_of(connection, tables.stage)}
         if not held:
             return current_of(())
-        frames = read_current_hashes(target, connection, tables.stage)
+        frames = read_current_hashes(target, connection, tables.stage, stored)
         now, names = layouts[layout_id], set(tables.names)
         stale = [identity for identity, layout in layouts.items() if how_compared(layout, now, names) is Comparing.REHASHED]
         if not stale:
             return current_of(frames)
         fresh = (frame.filter(~pl.col(sc.HASH_LAYOUT).is_in(stale)) for frame in frames)
-        rehashed = _rehashed(target, connection, tables, held, stale, layout_id, layouts[layout_id])
+        rehashed = _rehashed(target, connection, tables, held, stale, layout_id, now, stored)
         return current_of(chain(fresh, rehashed))
 
 
@@ -56,10 +64,11 @@ def _rehashed(
     stale: list[int],
     layout_id: int,
     layout: HashLayout,
+    stored: StoredWindow | None,
 ) -> Iterator[pl.DataFrame]:
     columns = [column for column in tables.columns if column.name in held]
     absent = [pl.lit(None, dtype=column.type.dtype).alias(column.name) for column in tables.columns if column.name not in held]
-    for frame in read_current_rows(target, connection, tables.stage, [held[column.name] for column in columns], stale):
+    for frame in read_current_rows(target, connection, tables.stage, [held[column.name] for column in columns], stale, stored):
         values = conform(str(tables), frame, columns).with_columns(absent)
         yield frame.select(sc.KEY_HASH).hstack(
             values.select(hash_expressions(layout)[1], pl.lit(layout_id, dtype=pl.Int64).alias(sc.HASH_LAYOUT))
@@ -93,17 +102,38 @@ def run_cdc(
 
     All or nothing is one transaction, or one each for the chunks that `progress` says remain; `again` runs them.
     """
+    run_cdc_windowed(target, session, tables, promotion, region=None, progress=progress, again=again)
+
+
+def run_cdc_windowed(
+    target: Target,
+    session: Session,
+    tables: WarehouseTable,
+    promotion: Promotion,
+    *,
+    region: Region | None,
+    progress: Progress = Progress(),  # noqa: B008 - frozen
+    again: Again = once,
+) -> None:
+    """The same for the changes of a window, where all rows that are closed lie in `region` of Stage."""
     for keys in progress.remaining():
         again(
-            partial(_promote, target, session, tables, promotion, keys),
+            partial(_promote, target, session, tables, promotion, region, keys),
             partial(is_chunk_in, target, session, target.databases.stage, tables, promotion, keys),
         )
     again(partial(_index, target, session, tables), lambda: False)
 
 
-def _promote(target: Target, session: Session, tables: WarehouseTable, promotion: Promotion, keys: KeyRange) -> None:
+def _promote(
+    target: Target,
+    session: Session,
+    tables: WarehouseTable,
+    promotion: Promotion,
+    region: Region | None,
+    keys: KeyRange,
+) -> None:
     with session.begin() as connection:
-        for statement in cdc_statements(target, tables, promotion, keys):
+        for statement in cdc_statements(target, tables, promotion, keys, region):
             connection.execute(statement)
         write_marker(target, connection, target.databases.stage, tables, promotion, keys)
 
@@ -114,14 +144,14 @@ def _index(target: Target, session: Session, tables: WarehouseTable) -> None:
 
 
 def cdc_statements(
-    target: Target, tables: WarehouseTable, promotion: Promotion, keys: KeyRange = WHOLE
+    target: Target, tables: WarehouseTable, promotion: Promotion, keys: KeyRange = WHOLE, region: Region | None = None
 ) -> Iterator[sa.Executable]:
     """The promotion's statements in their order, of one range of keys; those that can change nothing are left out."""
     stage = target.table(tables.stage, (*tables.stored_names, *sc.STAGE_SYSTEM))
     staging = target.table(tables.staging, (*tables.names, *sc.STAGING_SYSTEM))
     instant = sa.literal(promotion.instant, INSTANT)
     batch = sa.literal(promotion.batch, sa.BigInteger)
-    is_current = stage.c[sc.CDC_IS_CURRENT] == sa.true()
+    is_current = sa.and_(stage.c[sc.CDC_IS_CURRENT] == sa.true(), *enclosed(target, stage, region))
     same_key = stage.c[sc.KEY_HASH] == staging.c[sc.KEY_HASH]
     in_range = within(target, staging.c[sc.KEY_HASH], keys)
     if promotion.deleted:

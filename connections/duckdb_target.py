@@ -60,6 +60,7 @@ class DuckDBTarget(Target):
 
     kind: ClassVar[str] = "duckdb"
     add_column_keyword: ClassVar[str] = "ADD COLUMN"
+    reads_by_region = True
 
     def __init__(self, folder: Path, databases: Databases, *, memory_limit: str) -> None:
         self.folder = folder

@@ -53,16 +53,25 @@ def by_block(query: str, table: str) -> str:
     return _in_parts(query, f"{parts} AS part (first)", f"h.ctid >= {start} AND h.ctid < {end}")
 
 
+def by_hash(query: str) -> str:
+    """A query of key hash, row hash and layout that runs once; its rows are put together by the first byte of the key hash."""
+    return f"{_gathered(query)} GROUP BY h.{HASH_LAYOUT}, get_byte(h.{KEY_HASH}, 0)"
+
+
 def _in_parts(query: str, parts: str, condition: str) -> str:
-    """The query's rows by part and layout: the layout, how many, whether all are hashes, and the hashes.
+    grouped = f"{_gathered(query)} WHERE {condition} GROUP BY h.{HASH_LAYOUT}"
+    return f"SELECT rows.* FROM {parts} CROSS JOIN LATERAL ({grouped}) AS rows"  # noqa: S608 - constants and our own query
+
+
+def _gathered(query: str) -> str:
+    """The query's rows, of one layout: the layout, how many, whether all are hashes, and the hashes.
 
     Both strings are put together in the order in which the rows come, so that the nth of one belongs to the nth of the other.
     """
     return (
-        f"SELECT rows.* FROM {parts} CROSS JOIN LATERAL (SELECT h.{HASH_LAYOUT}, count(*), "  # noqa: S608 - constants and our own query
+        f"SELECT h.{HASH_LAYOUT}, count(*), "  # noqa: S608 - constants and our own query
         f"bool_and(octet_length(h.{KEY_HASH}) = {_BYTES} AND octet_length(h.{ROW_HASH}) = {_BYTES}), "
-        f"string_agg(h.{KEY_HASH}, ''::bytea), string_agg(h.{ROW_HASH}, ''::bytea) FROM ({query}) AS h "
-        f"WHERE {condition} GROUP BY h.{HASH_LAYOUT}) AS rows"
+        f"string_agg(h.{KEY_HASH}, ''::bytea), string_agg(h.{ROW_HASH}, ''::bytea) FROM ({query}) AS h"
     )
 
 

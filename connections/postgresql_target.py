@@ -24,7 +24,7 @@ from connections.named_type import NamedType
 from connections.postgresql_connect import check_server, engine_of
 from connections.postgresql_copy import copy_in, read_rows
 from connections.postgresql_errors import is_transient, without_password
-from connections.postgresql_hashes import by_block, by_key, copy_hashes, index_serves
+from connections.postgresql_hashes import by_block, by_hash, by_key, copy_hashes, index_serves
 from connections.postgresql_lock import advisory_lock, lock_key
 from connections.postgresql_statements import LONGEST_NAME, listed, quoted
 from connections.postgresql_types import canonical_type, postgresql_type, travels_as_text
@@ -200,6 +200,12 @@ class PostgreSQLTarget(Target):
             return copy_hashes(session, by_key(_text(query)), rows)
         placed = query.add_columns(sa.column("ctid"))
         return copy_hashes(session, by_block(_text(placed), self.quoted(stage)), rows)
+
+    def read_some_hashes(
+        self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int
+    ) -> Iterator[pl.DataFrame]:
+        """Thousands of them a message; the query runs once."""
+        return copy_hashes(_session(connection), by_hash(_text(query)), rows)
 
     def travelling(self, column: Column) -> sa.ColumnElement[object]:
         """TIME and UUID as text."""

@@ -52,6 +52,8 @@ class Target(ABC):
     """How Stage's tables are stored, as keywords of `sa.Table`."""
     staging_storage: ClassVar[Mapping[str, Any]] = {}
     """How staging tables are stored that need not outlive a crash of the server."""
+    reads_by_region: ClassVar[bool] = False
+    """Whether a range of a date column spares more than an index would: rows lie in the order in which they were loaded."""
     max_tx_rows: ClassVar[int] = 0
     """Changed rows that a transaction should hold where MAX_TX_ROWS does not say; 0 is any number."""
 
@@ -164,6 +166,12 @@ class Target(ABC):
     ) -> Iterator[pl.DataFrame]:
         """Stream a query of `_key_hash`, `_row_hash` (16 bytes each) and `_hash_layout` of `stage`, none of them ever NULL."""
         del stage
+        return self.read(connection, query, rows)
+
+    def read_some_hashes(
+        self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int
+    ) -> Iterator[pl.DataFrame]:
+        """The same for a few of Stage's rows, which the query finds by an index or a range."""
         return self.read(connection, query, rows)
 
     @abstractmethod

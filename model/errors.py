@@ -71,6 +71,10 @@ class UnusableColumnRule(TerminalError):
     """UdmTablesColumnsList asks for a mask or an exclusion that cannot be applied; nothing is loaded in clear instead."""
 
 
+class UnusableDateColumn(TerminalError):
+    """The date column of a large table cannot be read by windows; that table fails."""
+
+
 class MissingMaskKey(TerminalError):
     """A mask needs a key that the settings do not give."""
 

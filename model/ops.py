@@ -1,7 +1,7 @@
 """The ops tables in General.ops (what happened), and the promotion marker that Stage and Bronze hold themselves.
 
 `BatchId + SourceName + TableName` joins them; TableName is the source's own name of the table (SourceObjectName).
-A batch is one run of one command. Instants are naive UTC to the microsecond, counts are BIGINT.
+A batch is one run of one command, or of a large table one window of it. Instants are naive UTC to the microsecond, counts BIGINT.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ PIPELINE_BATCH = sa.Table(
     "PipelineBatchSequence",
     OPS,
     sa.Column("BatchId", sa.BigInteger, primary_key=True, autoincrement=False),
+    # Of a window of a large table: the run's own batch, whose events have the table's totals.
+    sa.Column("RunBatchId", sa.BigInteger),
     sa.Column("StartedAt", INSTANT, nullable=False),
     sa.Column("HostName", sa.Unicode(256), nullable=False),
     sa.Column("ProcessId", sa.BigInteger, nullable=False),
@@ -123,6 +125,8 @@ PIPELINE_EXTRACTION_STATE = sa.Table(
     "PipelineExtractionState",
     OPS,
     *_table_key(),
+    # What is read (`model.windows.WindowKind`): ExtractDate is the window's day, NULL for the rows without a date.
+    sa.Column("WindowKind", sa.Unicode(10), nullable=False),
     sa.Column("ExtractDate", sa.Date),
     sa.Column("AttemptNumber", sa.BigInteger, nullable=False),
     sa.Column("BatchId", sa.BigInteger, nullable=False),
@@ -130,6 +134,8 @@ PIPELINE_EXTRACTION_STATE = sa.Table(
     sa.Column("BeganAt", INSTANT, nullable=False),
     sa.Column("EndedAt", INSTANT),
     sa.Column("RowsExtracted", sa.BigInteger),
+    sa.Column("RowsChanged", sa.BigInteger),
+    sa.Column("IsForced", sa.Boolean),
     sa.Column("ErrorMessage", _TEXT),
 )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+
+from orchestration.pipeline_state import Asked
 
 EPILOGUE = (
     "exit status: 0 all succeeded, or nothing was to do; 1 a table failed or was blocked; 2 the command or the configuration "
@@ -27,9 +30,10 @@ class Arguments:
     json: bool
     progress: bool
     verbose: bool
+    asked: Asked = Asked()  # noqa: RUF009 - frozen
 
 
-def parse_arguments(program: str, description: str, arguments: Sequence[str]) -> Arguments:
+def parse_arguments(program: str, description: str, arguments: Sequence[str], *, large: bool = False) -> Arguments:
     """Parse and check; argparse itself ends the process with status 2 on a wrong command."""
     parser = argparse.ArgumentParser(prog=program, description=description, epilog=EPILOGUE)
     parser.add_argument("--table", metavar="NAME", help="load only this table (SourceObjectName)")
@@ -44,7 +48,13 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str]) ->
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="text, or one JSON object a line")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars, also on a terminal")
     parser.add_argument("-v", "--verbose", action="store_true", help="show each step")
+    if large:
+        parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="read days again, from this one on")
+        parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="read days again up to this one")
     parsed = parser.parse_args(arguments)
+    asked = Asked(first=parsed.first, last=parsed.last) if large else Asked()
+    if asked.first and asked.last and asked.first > asked.last:
+        parser.error(f"--from {asked.first} is after --to {asked.last}")
     return Arguments(
         table=parsed.table,
         source=parsed.source,
@@ -56,6 +66,7 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str]) ->
         json=parsed.log_format == "json",
         progress=not parsed.no_progress,
         verbose=parsed.verbose,
+        asked=asked,
     )
 
 
@@ -63,3 +74,10 @@ def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it like 2026-11-25") from None

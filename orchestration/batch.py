@@ -1,4 +1,4 @@
-"""A batch: one run of one command, as ops has it from its beginning to its end."""
+"""A batch: one run of one command, or one window of a large table, as ops has it from its beginning to its end."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from orchestration.arguments import Arguments
 from orchestration.retry import Retry
 
 
-def begin_batch(retry: Retry, target: Target, arguments: Arguments) -> int:
-    """Draw the run's batch and record it, once, however often that is tried."""
+def begin_batch(retry: Retry, target: Target, command: str, run_batch: int | None = None) -> int:
+    """Draw a batch and record it, once, however often that is tried; `run_batch` is the run's own where this is a window's."""
     batches = target.own(PIPELINE_BATCH)
     drawn: list[int] = []
 
@@ -33,20 +33,26 @@ def begin_batch(retry: Retry, target: Target, arguments: Arguments) -> int:
                 return int(found[0])
             batch = target.draw(connection, BATCH_SEQUENCE)
             drawn.append(batch)
-            connection.execute(sa.insert(batches).values(_batch_row(batch, target.now(connection), arguments)))
+            connection.execute(sa.insert(batches).values(_batch_row(batch, run_batch, target.now(connection), command)))
         return batch
 
     return retry.ops("beginning the batch", begin)
 
 
-def _batch_row(batch: int, now: datetime, arguments: Arguments) -> dict[str, object]:
+def _batch_row(batch: int, run_batch: int | None, now: datetime, command: str) -> dict[str, object]:
     return {
         "BatchId": batch,
+        "RunBatchId": run_batch,
         "StartedAt": now,
         "HostName": platform.node(),
         "ProcessId": os.getpid(),
-        "Command": f"{Path(sys.argv[0]).name} --source {arguments.source or '*'} --table {arguments.table or '*'}",
+        "Command": command,
     }
+
+
+def command_of(arguments: Arguments) -> str:
+    """What was asked for, as ops has it."""
+    return f"{Path(sys.argv[0]).name} --source {arguments.source or '*'} --table {arguments.table or '*'}"
 
 
 def end_batch(target: Target, batch: int, status: int) -> None:

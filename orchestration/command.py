@@ -25,7 +25,7 @@ from model.ops import Status
 from observability.event_tracker import PipelineEventTracker, describe
 from observability.log_handler import configure_logging
 from orchestration.arguments import Arguments
-from orchestration.batch import begin_batch, end_batch, logging_to_ops
+from orchestration.batch import begin_batch, command_of, end_batch, logging_to_ops
 from orchestration.cancellation import Cancellation
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.freshness import read_freshness
@@ -39,8 +39,8 @@ LOG = logging.getLogger("udm.run")
 Load = Callable[[RunContext, Sequence[TableConfig]], list[TableResult]]
 
 
-def run_command(arguments: Arguments, *, large: bool, load: Load | None) -> int:
-    """Run the command and return its exit status; every error ends as one clear line. `load` None can only list."""
+def run_command(arguments: Arguments, *, large: bool, load: Load) -> int:
+    """Run the command and return its exit status; every error ends as one clear line."""
     configure_logging("json" if arguments.json else "text", "INFO")
     with _signals(_give_up) as received:
         try:
@@ -53,7 +53,7 @@ def run_command(arguments: Arguments, *, large: bool, load: Load | None) -> int:
             return 128 + received[0]
 
 
-def _run_explained(arguments: Arguments, *, large: bool, load: Load | None) -> int:
+def _run_explained(arguments: Arguments, *, large: bool, load: Load) -> int:
     try:
         settings = load_settings(os.environ, Path.cwd())
         configure_logging("json" if arguments.json else "text", "DEBUG" if arguments.verbose else settings.log_level)
@@ -80,7 +80,7 @@ def _run_explained(arguments: Arguments, *, large: bool, load: Load | None) -> i
 
 
 def _run(
-    arguments: Arguments, settings: Settings, target: Target, output: Output, *, large: bool, load: Load | None
+    arguments: Arguments, settings: Settings, target: Target, output: Output, *, large: bool, load: Load
 ) -> int:
     if settings.embedded:
         seed_tables(target)
@@ -89,11 +89,6 @@ def _run(
     if arguments.list_tables:
         _list_tables(chosen, settings, target, output, large=large)
         return 0
-    if load is None:
-        raise ConfigurationError(
-            "This version cannot load large tables yet.",
-            remedy="List them with --list-tables; small tables are loaded by main_small_tables.py.",
-        )
     if not chosen:
         output.say(f"No {'large' if large else 'small'} table is listed with StageLoadTool = 'Python'; nothing to do.")
         return 0
@@ -109,12 +104,15 @@ def _load_tables(
     load: Load,
 ) -> int:
     options = Options(
-        force=arguments.force, dry_run=arguments.dry_run, workers=min(arguments.workers or settings.workers, len(configs))
+        force=arguments.force,
+        dry_run=arguments.dry_run,
+        workers=min(arguments.workers or settings.workers, len(configs)),
+        asked=arguments.asked,
     )
     cancellation = Cancellation(target)
     retry = Retry.of(settings, target, cancellation)
     with _signals(cancellation.request) as received:
-        batch = 0 if options.dry_run else begin_batch(retry, target, arguments)
+        batch = 0 if options.dry_run else begin_batch(retry, target, command_of(arguments))
         tracker = PipelineEventTracker(None if options.dry_run else target, batch)
         with (
             logging_to_ops(retry, target, batch),
@@ -131,6 +129,7 @@ def _load_tables(
                 connections=SourceConnections(),
                 spool_folder=spool_folder,
                 batch=batch,
+                command=command_of(arguments),
             )
             results = load(run, configs)
             retry.ops("writing events to ops", tracker.flush)

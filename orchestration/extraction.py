@@ -1,14 +1,16 @@
-"""Extract a whole table and compare it, frame by frame, while it arrives. Writes nothing to Stage or Bronze."""
+"""Extract a table, or a part of it, and compare it, frame by frame, while it arrives. Writes nothing to Stage or Bronze."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 import polars as pl
 
+from cdc.current import Current
 from cdc.diff import Against, Changes, ComparedFrame, Comparison, compare_frame
 from cdc.duplicates import POSITION
 from cdc.engine import read_current
@@ -16,6 +18,7 @@ from connections.target import Target
 from extract.extractor import Extractor, open_extractor
 from extract.hashing import in_background, in_order, prefetched
 from extract.spool import Spool, compacted
+from extract.udm_connectorx_extractor import StoredWindow
 from model.conform import conform
 from model.errors import IntegrityError, ReservedColumnName
 from model.system_columns import check_not_reserved
@@ -32,6 +35,25 @@ from schema.column_sync import choose_key, read_listed
 from schema.evolution import LayerPlan, check_layers_agree, plan_evolution
 
 LOG = logging.getLogger("udm.extraction")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A table as its source and the target have it now: names and columns, the schema changes that are due, masks and layouts."""
+
+    tables: WarehouseTable
+    plans: tuple[LayerPlan, LayerPlan]
+    rules: ColumnRules
+    layouts: Layouts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a complete read changes, of how many current rows, and the rows that were set aside."""
+
+    changes: Changes
+    current: Current
+    quarantined: Quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,36 +77,61 @@ def extract_and_compare(run: RunContext, config: TableConfig, spool: Spool) -> E
         open_extractor(source, run.connections) as extractor,
         run.cancellation.watching(extractor),
     ):
-        tables, plans, rules = _describe(run, config, extractor)
-        layouts = _layouts(run, tables, rules)
+        described = describe_table(run, config, extractor)
+        tables, layouts = described.tables, described.layouts
         instant = next_instant(run.target, tables)
-        hashing = hashing_for(run.settings, rules, layouts.layout, first=plans[0].create)
-        comparison, quarantined = Comparison(), Quarantined(limit=run.settings.quarantine_rows)
-        frames = extractor.read(config.source_table, rules.columns, run.settings.batch_rows)
-        with prefetched(frames) as arriving, in_background(partial(_read_against, run, tables, layouts)) as against:
-
-            def compared(frame: pl.DataFrame) -> ComparedFrame:
-                clear = conform(str(tables), frame, rules.columns)
-                return compare_frame(clear, hashing.hash(clear), hashing, against())
-
-            for frame in in_order(arriving, compared):
-                run.cancellation.check()
-                candidates = comparison.see(frame)
-                spool.append(candidates if candidates.height * 2 > frame.height else compacted(candidates))
-                quarantined.add(NULL_KEY, compacted(frame.null_keys))
-                run.reporter.rows_extracted(str(tables), frame.height)
-            current = against().current
-    changes = comparison.finish(current)
-    quarantined.add_conflicts(spool, POSITION, changes.quarantined_positions)
+        frames = extractor.read(config.source_table, described.rules.columns, run.settings.batch_rows)
+        compared = compare_stream(run, described, frames, partial(read_against, run, tables, layouts), spool)
     return Extracted(
         tables=tables,
         layouts=layouts,
-        plans=plans,
+        plans=described.plans,
         instant=instant,
-        changes=changes,
-        active=len(current.keys),
-        quarantined=quarantined,
+        changes=compared.changes,
+        active=len(compared.current.keys),
+        quarantined=compared.quarantined,
     )
+
+
+def compare_stream(
+    run: RunContext,
+    described: Described,
+    frames: Iterable[pl.DataFrame],
+    read: Callable[[], Against],
+    spool: Spool,
+    look: Callable[[pl.DataFrame], None] = lambda _: None,
+    keep: Callable[[ComparedFrame], ComparedFrame] = lambda frame: frame,
+) -> Compared:
+    """Compare frames of the source while they arrive with what `read` reads from the target meanwhile.
+
+    `look` is shown each frame in clear, and raises where it must not go on; `keep` says what of a compared one counts.
+    """
+    tables, rules = described.tables, described.rules
+    hashing = hashing_for(run.settings, rules, described.layouts.layout, first=described.plans[0].create)
+    comparison, quarantined = Comparison(), Quarantined(limit=run.settings.quarantine_rows)
+    with prefetched(frames) as arriving, in_background(read) as against:
+
+        def compared(frame: pl.DataFrame) -> ComparedFrame:
+            clear = conform(str(tables), frame, rules.columns)
+            look(clear)
+            return keep(compare_frame(clear, hashing.hash(clear), hashing, against()))
+
+        for frame in in_order(arriving, compared):
+            run.cancellation.check()
+            candidates = comparison.see(frame)
+            spool.append(candidates if candidates.height * 2 > frame.height else compacted(candidates))
+            quarantined.add(NULL_KEY, compacted(frame.null_keys))
+            run.reporter.rows_extracted(str(tables), frame.height)
+        current = against().current
+    changes = comparison.finish(current)
+    quarantined.add_conflicts(spool, POSITION, changes.quarantined_positions)
+    return Compared(changes=changes, current=current, quarantined=quarantined)
+
+
+def describe_table(run: RunContext, config: TableConfig, extractor: Extractor) -> Described:
+    """Look the table up in its source's catalogue and in the target, and plan what has to change there."""
+    tables, plans, rules = _describe(run, config, extractor)
+    return Described(tables=tables, plans=plans, rules=rules, layouts=_layouts(run, tables, rules))
 
 
 def _describe(
@@ -134,8 +181,17 @@ def _layouts(run: RunContext, tables: WarehouseTable, rules: ColumnRules) -> Lay
     return Layouts(id=identity, layout=layouts.layout, known={**known, identity: layouts.layout})
 
 
-def _read_against(run: RunContext, tables: WarehouseTable, layouts: Layouts) -> Against:
-    current = read_current(run.target, tables, layouts.id, layouts.known)
+def read_against(run: RunContext, tables: WarehouseTable, layouts: Layouts, stored: StoredWindow | None = None) -> Against:
+    """What the table's frames are compared with: all current rows, or those of a window."""
+    return against_current(run, tables, layouts, read_current(run.target, tables, layouts.id, layouts.known, stored))
+
+
+def against_current(run: RunContext, tables: WarehouseTable, layouts: Layouts, current: Current) -> Against:
+    """The same for current rows that have been read.
+
+    Raises:
+        IntegrityError: one of them has a layout that nobody knows.
+    """
     unknown = [identity for identity in current.layouts_in_use if identity not in layouts.known]
     if unknown:
         raise IntegrityError(

@@ -16,6 +16,7 @@ from orchestration.arguments import Arguments
 from orchestration.results import Reporter, TableResult
 
 LOG = logging.getLogger("udm.run")
+WINDOWS = ("planned", "done", "failed", "skipped")
 COLUMNS = ("extracted", "inserted", "updated", "deleted", "unchanged", "duplicates", "quarantined", "seconds", "rows/s")
 _ONLY_WHERE_ANY = "duplicates"
 _STDOUT = 1
@@ -27,6 +28,10 @@ class QuietReporter:
     def table_started(self, name: str) -> None:
         """A debug line."""
         LOG.debug("%s: started", name)
+
+    def windows_done(self, name: str, done: int, planned: int) -> None:
+        """A debug line."""
+        LOG.debug("%s: %d of %d windows are done", name, done, planned)
 
     def rows_extracted(self, name: str, rows: int) -> None:
         """Nothing: the outcome has the total."""
@@ -132,18 +137,24 @@ def counted(result: TableResult) -> str:
             f"{result.deleted:,} deleted, {result.unchanged:,} unchanged"
         )
     quarantined = f", {result.quarantined:,} quarantined" if result.quarantined else ""
-    return f"{changes}{quarantined} ({result.seconds:.1f} s)"
+    windows = f"{result.windows.done:,} of {result.windows.planned:,} windows: " if result.windows else ""
+    return f"{windows}{changes}{quarantined} ({result.seconds:.1f} s)"
 
 
 def summary(results: Sequence[TableResult]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Headers, and a row a table: name, status and the counts as text. Duplicates have a column where there are any."""
+    """Headers, and a row a table: name, status and the counts as text. Duplicates have a column where there are any.
+
+    Large tables have four more: how many windows (days, mostly) were planned, done, failed and skipped.
+    """
+    windowed = any(result.windows for result in results)
     shown = [name for name in COLUMNS if name != _ONLY_WHERE_ANY or any(result.duplicates for result in results)]
     rows = []
     for result in results:
         values = dict(zip(COLUMNS, _values(result), strict=True))
         cells = [f"{values[name]:.1f}" if name == "seconds" else f"{values[name]:,.0f}" for name in shown]
-        rows.append((f"{result.source}.{result.table}", str(result.status), *cells))
-    return ("table", "status", *shown), rows
+        counts = [f"{getattr(result.windows, name):,}" if result.windows else "" for name in WINDOWS] if windowed else []
+        rows.append((f"{result.source}.{result.table}", str(result.status), *counts, *cells))
+    return ("table", "status", *(f"days {name}" if name == "planned" else name for name in WINDOWS if windowed), *shown), rows
 
 
 def looked_at(results: Sequence[TableResult]) -> TableName | None:

@@ -11,6 +11,20 @@ from model.ops import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowCounts:
+    """How many windows of a large table were planned, loaded and failed; the others were not begun."""
+
+    planned: int
+    done: int
+    failed: int
+
+    @property
+    def skipped(self) -> int:
+        """Windows that were not begun."""
+        return self.planned - self.done - self.failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableResult:
     """One table's outcome; counts are rows, `seconds` the whole table. `message` says why it FAILED or was SKIPPED."""
 
@@ -27,6 +41,7 @@ class TableResult:
     seconds: float = 0.0
     message: str = ""
     bronze: TableName | None = None
+    windows: WindowCounts | None = None
 
     @property
     def changed(self) -> int:
@@ -52,6 +67,9 @@ class Reporter(Protocol):
 
     def table_started(self, name: str) -> None:
         """A worker took up a table."""
+
+    def windows_done(self, name: str, done: int, planned: int) -> None:
+        """So many windows of a large table are done, of so many; told with 0 when they are planned."""
 
     def rows_extracted(self, name: str, rows: int) -> None:
         """So many rows more have been extracted and compared."""

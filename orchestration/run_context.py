@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from config import Settings
 from connections.target import Target
@@ -10,6 +10,7 @@ from extract.source_connections import SourceConnections
 from extract.spool import SpoolFolder
 from observability.event_tracker import PipelineEventTracker
 from orchestration.cancellation import Cancellation
+from orchestration.pipeline_state import Asked
 from orchestration.results import Reporter
 from orchestration.retry import Retry
 
@@ -21,6 +22,7 @@ class Options:
     force: bool = False
     dry_run: bool = False
     workers: int = 1
+    asked: Asked = Asked()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,13 @@ class RunContext:
     connections: SourceConnections
     spool_folder: SpoolFolder
     batch: int
+    command: str = ""
     attempt: int = 1
+
+    def of_batch(self, batch: int) -> RunContext:
+        """The same run working on another batch: a window of a large table."""
+        tracker = PipelineEventTracker(None if self.options.dry_run else self.target, batch)
+        return replace(self, batch=batch, tracker=tracker)
 
     @property
     def retry(self) -> Retry:

@@ -6,75 +6,36 @@ lock, heal, extract, guard, evolve the schema, sync the columns, CDC, SCD2, publ
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
-import polars as pl
-
 from cdc.diff import Changes
-from cdc.duplicates import POSITION
-from cdc.engine import delete_rows, run_cdc
 from connections.target import Session
-from data_load.bcp_loader import STAGING_COLUMNS, load_staging
 from extract.spool import Spool
-from model.chunks import planned
 from model.ops import EventType, Status
 from model.warehouse import Promotion
-from observability.context import current_table, table_context
-from observability.event_tracker import Event, describe
+from observability.event_tracker import Event
 from orchestration.extraction import Extracted, extract_and_compare
 from orchestration.guards import check_size, deletes_blocked, read_baseline
 from orchestration.healing import heal, is_published, publish
-from orchestration.outcome import count_into, deletes_withheld, failed_with, outcome, raise_if_blocked
+from orchestration.outcome import deletes_withheld, outcome
+from orchestration.promoting import promote_staged, stage_changes, staged
 from orchestration.quarantine import forget_quarantine, record_quarantine
 from orchestration.results import TableResult
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from orchestration.table_lock import hold_table
-from scd2.engine import run_scd2
+from orchestration.tables import run_tables
 from schema.column_sync import sync_columns
 from schema.evolution import apply_evolution
 from schema.staging_cleanup import drop_dead_staging, drop_staging
 
 LOG = logging.getLogger("udm.small_tables")
-_INTERRUPT_AGAIN_SECONDS = 1.0
 
 
 def run_small_tables(run: RunContext, configs: Sequence[TableConfig]) -> list[TableResult]:
     """Load the tables, `workers` at a time; one table's failure leaves the others alone."""
-    with ThreadPoolExecutor(run.options.workers, thread_name_prefix="table") as pool:
-        futures = [pool.submit(load_table, run, config) for config in configs]
-        pending = set(futures)
-        while pending:
-            # The main thread only waits, so that it sees a signal at once; a statement may start just after an interrupt.
-            _, pending = wait(pending, timeout=_INTERRUPT_AGAIN_SECONDS)
-            if run.cancellation.requested:
-                run.cancellation.request()
-    return [future.result() for future in futures]
-
-
-def load_table(run: RunContext, config: TableConfig) -> TableResult:
-    """Load one table; whatever goes wrong becomes its result, an event and a log line."""
-    started = time.perf_counter()
-    result = TableResult(source=config.source, table=config.table, status=Status.FAILED)
-    with table_context(config.source, config.table):
-        run.reporter.table_started(str(config))
-        try:
-            with run.tracker.track(EventType.TABLE_TOTAL) as total, run.cancellation.translated():
-                total.IsForced = run.options.force
-                run.cancellation.check()
-                result = _load_held(run, config, total)
-                count_into(total, result)
-                raise_if_blocked(result)
-        except BaseException as error:  # noqa: BLE001 - a driver's panic must not take the other tables with it
-            result = failed_with(config, result, error)
-        result = replace(result, seconds=time.perf_counter() - started)
-        _record(run)
-        run.reporter.table_ended(result)
-    return result
+    return run_tables(run, configs, _load_held)
 
 
 def _load_held(run: RunContext, config: TableConfig, total: Event) -> TableResult:
@@ -87,13 +48,6 @@ def _load_held(run: RunContext, config: TableConfig, total: Event) -> TableResul
             return _load(replace(run, attempt=number), session, config, earlier)
 
     return run.retry.table(attempt)
-
-
-def _record(run: RunContext) -> None:
-    try:
-        run.retry.ops("writing events to ops", run.tracker.flush)
-    except Exception as error:  # noqa: BLE001 - kept for the flush at the run's end, which fails the run
-        LOG.error("events could not be written to ops and are kept: %s", describe(error))
 
 
 def _load(run: RunContext, session: Session, config: TableConfig, earlier: list[TableResult]) -> TableResult:
@@ -158,7 +112,6 @@ def _promote(run: RunContext, session: Session, extracted: Extracted, changes: C
 
 
 def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, changes: Changes, spool: Spool) -> None:
-    target, tables = run.target, extracted.tables
     promotion = Promotion(
         batch=run.batch,
         instant=extracted.instant,
@@ -166,34 +119,6 @@ def _load_and_promote(run: RunContext, session: Session, extracted: Extracted, c
         updated=changes.updated,
         deleted=changes.deleted,
     )
-    progress = planned(promotion.rows, run.max_tx_rows)
-    with _step(run, EventType.BCP_LOAD) as event:
-        staged = _staged(extracted, changes, spool)
-        scratch, layout = run.spool_folder.new_table, extracted.layouts.layout
-        outlasts = progress.chunks > 1
-        event.RowsInserted = load_staging(target, tables, layout, staged, promotion.rows, scratch, outlasts=outlasts)
-    for step, promote in ((EventType.CDC_PROMOTION, run_cdc), (EventType.SCD2_PROMOTION, run_scd2)):
-        with _step(run, step) as event:
-            promote(target, session, tables, promotion, progress=progress, again=run.retry.transaction)
-            event.RowsInserted, event.RowsUpdated = promotion.inserted, promotion.updated
-            event.RowsDeleted = promotion.deleted
-    with _step(run, EventType.CLEANUP):
-        drop_staging(target, tables.staging)
-
-
-@contextmanager
-def _step(run: RunContext, event_type: EventType) -> Iterator[Event]:
-    run.cancellation.check()
-    run.reporter.step_started(current_table(), event_type)
-    with run.tracker.track(event_type) as event:
-        yield event
-
-
-def _staged(extracted: Extracted, changes: Changes, spool: Spool) -> Iterator[pl.DataFrame]:
-    """The rows that go to staging: clean candidates, then one row a delete."""
-    names = [*extracted.tables.names, *(column.name for column in STAGING_COLUMNS)]
-    dropped = changes.dropped_positions.implode() if len(changes.dropped_positions) else None
-    for frame in spool.frames():
-        kept = frame if dropped is None else frame.filter(~pl.col(POSITION).is_in(dropped))
-        yield kept.select(names)
-    yield from delete_rows(changes.deleted_keys, extracted.tables, extracted.layouts.id)
+    rows = staged(extracted.tables, extracted.layouts, changes, spool)
+    stage_changes(run, extracted.tables, extracted.layouts, rows, promotion.rows)
+    promote_staged(run, session, extracted.tables, promotion)

@@ -8,8 +8,18 @@ from contextlib import contextmanager
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from model.ops import Status
 from orchestration.reporting import Output, QuietReporter
@@ -34,6 +44,7 @@ class TerminalOutput(Output):
             BarColumn(bar_width=20),
             TextColumn("{task.fields[rows]:>12,} rows  {task.fields[step]}"),
             TimeElapsedColumn(),
+            _Left(compact=True),
         )
         with Progress(*columns, console=self._console, disable=not self._bars, transient=True) as progress:
             streaming = [h for h in logging.getLogger("udm").handlers if isinstance(h, logging.StreamHandler)]
@@ -63,6 +74,13 @@ class TerminalOutput(Output):
         # At its natural width: a narrow terminal wraps the lines, where rich would cut off names and figures.
         natural = self._console.measure(table, options=self._console.options.update(max_width=_WIDEST)).maximum
         Console(highlight=False, width=max(self._console.width, natural)).print(table)
+
+
+class _Left(TimeRemainingColumn):
+    """How long a bar will take on, where it is known how far it is to go."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.total else Text()
 
 
 class _Above:
@@ -98,6 +116,11 @@ class BarReporter(QuietReporter):
         """Count up."""
         self._rows[name] += rows
         self._progress.update(self._tasks[name], rows=self._rows[name])
+
+    def windows_done(self, name: str, done: int, planned: int) -> None:
+        """The bar is that of windows now, and the time that is left by it."""
+        super().windows_done(name, done, planned)
+        self._progress.update(self._tasks[name], completed=done, total=planned)
 
     def step_started(self, name: str, step: str) -> None:
         """Name the step."""

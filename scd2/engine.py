@@ -17,10 +17,12 @@ from connections.target import Session, Target
 from data_load.chunks import Again, once, within
 from data_load.index_management import create_one_active_index
 from data_load.markers import is_chunk_in, write_marker
+from data_load.regions import enclosed
 from model import system_columns as sc
 from model.chunks import WHOLE, KeyRange, Progress
 from model.errors import IntegrityError
 from model.ops import INSTANT
+from model.region import Region
 from model.warehouse import Promotion, WarehouseTable
 from scd2.proof import check_counts, prove_one_active
 
@@ -44,16 +46,26 @@ def run_scd2(
     Raises:
         IntegrityError: the versions that came out are not those that the batch announces; nothing of the chunk is committed.
     """
-    run = _Run(target=target, session=session, tables=tables, promotion=promotion, from_stage=from_stage)
-    for keys in progress.remaining():
-        again(
-            partial(run.promote, keys),
-            partial(is_chunk_in, target, session, target.databases.bronze, tables, promotion, keys),
-        )
-    again(run.index, lambda: False)
-    if run.first:
-        target.settle(tables.bronze)
-        target.settle(tables.stage)
+    run = _Run(target=target, session=session, tables=tables, promotion=promotion, from_stage=from_stage, region=None)
+    run.all(progress, again)
+
+
+def run_scd2_targeted(
+    target: Target,
+    session: Session,
+    tables: WarehouseTable,
+    promotion: Promotion,
+    *,
+    region: Region | None,
+    progress: Progress = Progress(),  # noqa: B008 - frozen
+    again: Again = once,
+) -> None:
+    """The same for the keys of a window's staging table alone, where all versions that are closed lie in `region` of Bronze.
+
+    On servers the keys are looked up by index, so that the cost does not depend on how much Bronze holds.
+    """
+    run = _Run(target=target, session=session, tables=tables, promotion=promotion, from_stage=False, region=region)
+    run.all(progress, again)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +77,20 @@ class _Run:
     tables: WarehouseTable
     promotion: Promotion
     from_stage: bool
+    region: Region | None
     first: bool | None = None
+
+    def all(self, progress: Progress, again: Again) -> None:
+        target, database = self.target, self.target.databases.bronze
+        for keys in progress.remaining():
+            again(
+                partial(self.promote, keys),
+                partial(is_chunk_in, target, self.session, database, self.tables, self.promotion, keys),
+            )
+        again(self.index, lambda: False)
+        if self.first:
+            target.settle(self.tables.bronze)
+            target.settle(self.tables.stage)
 
     def promote(self, keys: KeyRange) -> None:
         try:
@@ -81,7 +106,7 @@ class _Run:
         with self.session.begin() as connection:
             first = self._is_first(connection, keys) if self.first is None else self.first
             changes = changes_of(target, tables, promotion, keys, from_stage=self.from_stage)
-            for statement in scd2_statements(target, tables, promotion, changes, first=first):
+            for statement in scd2_statements(target, tables, promotion, changes, first=first, region=self.region):
                 connection.execute(statement)
             check_counts(target, connection, tables, promotion, changes, keys)
             if target.one_active_index(tables.bronze, sc.KEY_HASH, sc.ACTIVE) is None:
@@ -102,7 +127,13 @@ class _Run:
 
 
 def scd2_statements(
-    target: Target, tables: WarehouseTable, promotion: Promotion, changes: sa.FromClause, *, first: bool
+    target: Target,
+    tables: WarehouseTable,
+    promotion: Promotion,
+    changes: sa.FromClause,
+    *,
+    first: bool,
+    region: Region | None = None,
 ) -> Iterator[sa.Executable]:
     """The promotion's statements in their order; those that can change nothing are left out.
 
@@ -111,7 +142,7 @@ def scd2_statements(
     bronze = target.table(tables.bronze, (*tables.stored_names, *sc.BRONZE_SYSTEM))
     instant = sa.literal(promotion.instant, INSTANT)
     batch = sa.literal(promotion.batch, sa.BigInteger)
-    is_active = bronze.c[sc.ACTIVE] == sa.true()
+    is_active = sa.and_(bronze.c[sc.ACTIVE] == sa.true(), *enclosed(target, bronze, region))
     if promotion.inserted or promotion.updated:
         yield _insert_versions(tables, bronze, changes, instant, batch, first=first)
     if promotion.updated or promotion.deleted:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -25,6 +26,8 @@ FILE_KINDS = frozenset({"sqlite", "duckdb"})
 
 _PASSWORD = "_PASSWORD"  # noqa: S105  a variable's suffix
 _PASSWORD_FILE = "_PASSWORD_FILE"  # noqa: S105  likewise
+_TIME_ZONE = "_TIME_ZONE"
+UTC = ZoneInfo("UTC")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 _SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd"})
 
@@ -33,12 +36,14 @@ _SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd"})
 class Source:
     """A source system. `url` may hold a password; `repr` shows neither it nor the query.
 
-    `client_folder` is where an Oracle client lies, whose network and ConnectorX's route are then used; None: neither is.
+    `time_zone` is that of its clock, in which its dates are days. `client_folder` is where an Oracle client lies, whose network
+    and ConnectorX's route are then used; None: neither is.
     """
 
     name: str
     url: URL
     limits: Limits = field(default_factory=Limits)
+    time_zone: ZoneInfo = UTC
     client_folder: Path | None = None
 
     @property
@@ -101,7 +106,7 @@ def registry_from_environment(env: Mapping[str, str], oracle_client: Path | None
 
 def _owner(variable: str) -> str:
     """The URL variable that a password's or a limit's variable belongs to, or `variable` itself."""
-    for suffix in (_PASSWORD_FILE, _PASSWORD, *SUFFIXES):
+    for suffix in (_PASSWORD_FILE, _PASSWORD, _TIME_ZONE, *SUFFIXES):
         name = variable.removesuffix(suffix)
         if name != variable and len(name) >= len(PREFIX):
             return name
@@ -116,7 +121,19 @@ def _source(variable: str, text: str, env: Mapping[str, str]) -> Source:
             remedy=f"Name it {PREFIX}<NAME>; NAME starts with a capital, then capitals, digits and '_'.",
         )
     url = with_password(variable, _parsed(variable, text), env)
-    return Source(name=name, url=url, limits=limits_from_environment(env, variable))
+    return Source(name=name, url=url, limits=limits_from_environment(env, variable), time_zone=_time_zone(variable, env))
+
+
+def _time_zone(variable: str, env: Mapping[str, str]) -> ZoneInfo:
+    given = next((name for name in (variable + _TIME_ZONE, f"SOURCE{_TIME_ZONE}") if env.get(name)), None)
+    if given is None:
+        return UTC
+    try:
+        return ZoneInfo(env[given])
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ConfigurationError(
+            f"{given} names no time zone.", remedy="Set it to a name of the time zone database, like Europe/Berlin."
+        ) from None
 
 
 def _parsed(variable: str, text: str) -> URL:

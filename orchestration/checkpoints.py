@@ -1,0 +1,142 @@
+"""The attempts of a large table's windows in ops.PipelineExtractionState: read once, final, and to be read again apart.
+
+An attempt is written when it begins and when it ends; one that was killed stays RUNNING, and counts as if it had not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from connections.target import Target
+from data_load.markers import rows_of
+from model.ops import PIPELINE_BATCH, PIPELINE_EXTRACTION_STATE
+from model.warehouse import WarehouseTable
+from model.windows import Window, WindowKind
+from orchestration.pipeline_state import AttemptState, DayState
+
+_GOOD = (str(AttemptState.SUCCESS), str(AttemptState.LOADED))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt to load a window: its number from 1, the batch that its changes carry, and when it began (naive UTC)."""
+
+    window: Window
+    number: int
+    batch: int
+    began: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayRead:
+    """A good read of a day: how many rows came, when it began (naive UTC), and whether the guard was overridden for it."""
+
+    day: date
+    rows: int
+    began: datetime
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoints:
+    """One table's attempts."""
+
+    target: Target
+    tables: WarehouseTable
+
+    def now(self) -> datetime:
+        """The target's time."""
+        with self.target.engine.connect() as connection:
+            return self.target.now(connection)
+
+    def day_states(self) -> dict[date, DayState]:
+        """What is known of each day that was ever tried."""
+        state = self._table
+        last = sa.func.max(sa.case((state.c.State == str(AttemptState.SUCCESS), state.c.AttemptNumber)))
+        good = sa.select(
+            state.c.ExtractDate,
+            sa.func.max(sa.case((state.c.State == str(AttemptState.SUCCESS), state.c.BeganAt))),
+            sa.func.coalesce(last, 0),
+        ).where(*self._days())
+        failed = sa.select(state.c.ExtractDate, state.c.AttemptNumber).where(
+            *self._days(), state.c.State == str(AttemptState.FAILED)
+        )
+        with self.target.engine.connect() as connection:
+            succeeded = {row[0]: (row[1], row[2]) for row in connection.execute(good.group_by(state.c.ExtractDate))}
+            failures = [day for day, number in connection.execute(failed) if number > succeeded[day][1]]
+        return {day: DayState(read_at=at, failures=failures.count(day)) for day, (at, _) in succeeded.items()}
+
+    def reads_since(self, first: date) -> list[DayRead]:
+        """The good reads of days from `first` on, the latest of a day last."""
+        state = self._table
+        query = (
+            sa.select(state.c.ExtractDate, state.c.RowsExtracted, state.c.BeganAt, state.c.IsForced)
+            .where(*self._days(), state.c.State.in_(_GOOD), state.c.ExtractDate >= first)
+            .order_by(state.c.ExtractDate, state.c.AttemptNumber)
+        )
+        with self.target.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        return [DayRead(day=day, rows=count, began=began, forced=bool(forced)) for day, count, began, forced in rows]
+
+    def begin(self, window: Window, batch: int, *, forced: bool) -> Attempt:
+        """Record that an attempt begins; the caller holds the table's lock, so that nobody else numbers one."""
+        state = self._table
+        latest = sa.select(sa.func.coalesce(sa.func.max(state.c.AttemptNumber), 0)).where(*self._of(window))
+        with self.target.recorder.begin() as connection:
+            number, began = int(connection.execute(latest).scalar_one()) + 1, self.target.now(connection)
+            values = {
+                "SourceName": self.tables.source,
+                "TableName": self.tables.table,
+                "WindowKind": str(window.kind),
+                "ExtractDate": window.day,
+                "AttemptNumber": number,
+                "BatchId": batch,
+                "State": str(AttemptState.RUNNING),
+                "BeganAt": began,
+                "IsForced": forced,
+            }
+            connection.execute(sa.insert(state).values(values))
+        return Attempt(window=window, number=number, batch=batch, began=began)
+
+    def end(self, attempt: Attempt, state: AttemptState, *, rows: int | None, changed: int | None, error: str | None) -> None:
+        """Record how an attempt, and with it its batch, ended."""
+        batches = self.target.own(PIPELINE_BATCH)
+        with self.target.recorder.begin() as connection:
+            now = self.target.now(connection)
+            ended = {"State": str(state), "EndedAt": now, "RowsExtracted": rows, "RowsChanged": changed, "ErrorMessage": error}
+            connection.execute(sa.update(self._table).values(ended).where(*self._of(attempt.window, attempt.number)))
+            status = {"EndedAt": now, "ExitStatus": int(state is AttemptState.FAILED)}
+            connection.execute(sa.update(batches).values(status).where(batches.c.BatchId == attempt.batch))
+
+    def settle(self, attempts: Iterable[Attempt]) -> None:
+        """Record that what attempts had left open is settled."""
+        batches = [attempt.batch for attempt in attempts]
+        if not batches:
+            return
+        state = self._table
+        loaded = state.c.State == str(AttemptState.LOADED)
+        with self.target.recorder.begin() as connection:
+            for part in _parts(batches):
+                settled = sa.update(state).values(State=str(AttemptState.SUCCESS))
+                connection.execute(settled.where(*rows_of(state, self.tables), loaded, state.c.BatchId.in_(part)))
+
+    @property
+    def _table(self) -> sa.Table:
+        return self.target.own(PIPELINE_EXTRACTION_STATE)
+
+    def _days(self) -> list[sa.ColumnElement[bool]]:
+        return [*rows_of(self._table, self.tables), self._table.c.WindowKind == str(WindowKind.DAY)]
+
+    def _of(self, window: Window, number: int | None = None) -> list[sa.ColumnElement[bool]]:
+        columns = self._table.c
+        day = columns.ExtractDate.is_(None) if window.day is None else columns.ExtractDate == window.day
+        same = [*rows_of(self._table, self.tables), columns.WindowKind == str(window.kind), day]
+        return same if number is None else [*same, columns.AttemptNumber == number]
+
+
+def _parts(batches: Sequence[int], size: int = 500) -> Iterable[Sequence[int]]:
+    return (batches[start : start + size] for start in range(0, len(batches), size))

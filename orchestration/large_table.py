@@ -1,0 +1,113 @@
+"""What a large table's windows have in common, found out once a run: its description, its date column, its calendar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.date_column import DateColumn, date_column
+from model.errors import ConfigurationError, TerminalError, UnusableDateColumn
+from model.types import Column
+from model.warehouse import WarehouseTable
+from model.windows import Window
+from orchestration.checkpoints import Checkpoints
+from orchestration.extraction import Described, describe_table
+from orchestration.pipeline_state import Calendar, plan_windows
+from orchestration.run_context import RunContext
+from orchestration.source_reading import SourceReading
+from orchestration.table_config import TableConfig
+from schema.column_rules import ColumnRules
+from schema.column_sync import sync_columns
+from schema.evolution import apply_evolution
+from sources.registry import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargeTable:
+    """A table of which the target holds, in a run that writes, all columns already."""
+
+    config: TableConfig
+    described: Described
+    date: DateColumn
+    calendar: Calendar
+
+    def __str__(self) -> str:
+        return str(self.config)
+
+    def of_batch(self, run: RunContext) -> WarehouseTable:
+        """Its names in the warehouse, with the staging table of the batch that the run works on."""
+        tables = self.described.tables
+        return self.config.warehouse_table(run.target, run.batch, tables.columns, tables.keys, tables.stored)
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        """The key's columns as the source has them."""
+        by_name = {column.name: column for column in self.described.rules.columns}
+        return tuple(by_name[name] for name in self.described.tables.keys)
+
+
+def prepare(run: RunContext, config: TableConfig, source: Source, reading: SourceReading) -> LargeTable:
+    """Describe the table, and unless this is a dry run bring the target's tables to its columns.
+
+    Raises:
+        UnusableDateColumn: no window can be read by SourceAggregateColumnName.
+        TerminalError: FirstLoadDate is not set.
+    """
+    described = describe_table(run, config, reading.extractor())
+    date = date_column(str(config), _date_of(config, described.rules), config.aggregate_column_type, source.time_zone)
+    _check_keys(config, described)
+    table = LargeTable(config=config, described=described, date=date, calendar=calendar_of(run, config, source, date))
+    if not run.options.dry_run:
+        tables = described.tables
+        apply_evolution(run.target, tables, described.plans)
+        sync_columns(run.target, tables.source, tables.table, tables.columns, tables.keys)
+    return table
+
+
+def calendar_of(run: RunContext, config: TableConfig, source: Source, date: DateColumn | None = None) -> Calendar:
+    """The table's days.
+
+    Raises:
+        TerminalError: FirstLoadDate is not set.
+    """
+    if config.first_load_date is None:
+        raise TerminalError(
+            f"{config}: FirstLoadDate is not set, so that it is not known where its days begin.",
+            remedy="Set it in UdmTablesList to the first day that is to be loaded.",
+        )
+    lookback = run.settings.lookback_days if config.lookback_days is None else config.lookback_days
+    if lookback < 0:
+        raise ConfigurationError(f"{config}: LookbackDays is {lookback}.", remedy="Set it in UdmTablesList to 0 or more days.")
+    overlap = run.settings.overlap_minutes if date is None or date.has_time else 0
+    return Calendar(zone=source.time_zone, first=config.first_load_date, lookback=lookback, overlap_minutes=overlap)
+
+
+def planned_windows(run: RunContext, calendar: Calendar, tables: WarehouseTable) -> tuple[Window, ...]:
+    """The windows that a run of this moment reads."""
+    checkpoints = Checkpoints(target=run.target, tables=tables)
+    return plan_windows(calendar, checkpoints.day_states(), checkpoints.now(), run.options.asked)
+
+
+def _date_of(config: TableConfig, rules: ColumnRules) -> Column:
+    wanted = (config.aggregate_column or "").casefold()
+    column = next((column for column in rules.columns if column.name.casefold() == wanted), None)
+    if column is None:
+        raise UnusableDateColumn(
+            f"{config}: the source has no column {config.aggregate_column!r}, which SourceAggregateColumnName names.",
+            remedy=f"Correct it in UdmTablesList: its columns are {', '.join(column.name for column in rules.columns)}.",
+        )
+    if column.name in {name for name, _ in rules.masks} or column.name in rules.excluded:
+        raise UnusableDateColumn(
+            f"{config}: column {column.name!r} is masked or excluded from the hash, and the table is loaded by its dates.",
+            remedy="Clear MaskWith and IsExcludedFromHash of that column in UdmTablesColumnsList.",
+        )
+    return column
+
+
+def _check_keys(config: TableConfig, described: Described) -> None:
+    masked = sorted({name for name, _ in described.rules.masks} & set(described.tables.keys))
+    if masked:
+        raise UnusableDateColumn(
+            f"{config}: the key column {', '.join(masked)} is masked, so that a row which is missing from its day cannot be "
+            "looked up at the source.",
+            remedy="Load the table as a small one (SourceAggregateColumnName NULL), or leave its key in clear.",
+        )

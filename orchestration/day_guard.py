@@ -48,8 +48,8 @@ def check_day(
     if rows <= baseline * settings.guard_high and (not ended or rows >= baseline * settings.guard_low):
         return
     raise GuardBlocked(
-        f"{table}: {window} has {rows:,} rows now; going by its earlier reads or by days of its weekday it should have about "
-        f"{baseline:,}. Nothing of that day was changed.",
+        f"{table}: the day has {rows:,} rows now; going by its earlier read, or by days of its weekday, it should have about "
+        f"{baseline:,}. Nothing of it was changed.",
         remedy=f"If that is right, load the day once with --force --from {window.day} --to {window.day}.",
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from model.date_column import DateColumn, date_column
 from model.errors import ConfigurationError, TerminalError, UnusableDateColumn
@@ -11,7 +13,7 @@ from model.warehouse import WarehouseTable
 from model.windows import Window
 from orchestration.checkpoints import Checkpoints
 from orchestration.extraction import Described, describe_table
-from orchestration.pipeline_state import Calendar, plan_windows
+from orchestration.pipeline_state import Calendar, DayState, plan_windows
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
@@ -53,9 +55,9 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
         TerminalError: FirstLoadDate is not set.
     """
     described = describe_table(run, config, reading.extractor())
-    date = date_column(str(config), _date_of(config, described.rules), config.aggregate_column_type, source.time_zone)
+    dates = date_column(str(config), _date_of(config, described.rules), config.aggregate_column_type, source.time_zone)
     _check_keys(config, described)
-    table = LargeTable(config=config, described=described, date=date, calendar=calendar_of(run, config, source, date))
+    table = LargeTable(config=config, described=described, date=dates, calendar=calendar_of(run, config, source, dates))
     if not run.options.dry_run:
         tables = described.tables
         apply_evolution(run.target, tables, described.plans)
@@ -63,7 +65,7 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
     return table
 
 
-def calendar_of(run: RunContext, config: TableConfig, source: Source, date: DateColumn | None = None) -> Calendar:
+def calendar_of(run: RunContext, config: TableConfig, source: Source, dates: DateColumn | None = None) -> Calendar:
     """The table's days.
 
     Raises:
@@ -77,14 +79,17 @@ def calendar_of(run: RunContext, config: TableConfig, source: Source, date: Date
     lookback = run.settings.lookback_days if config.lookback_days is None else config.lookback_days
     if lookback < 0:
         raise ConfigurationError(f"{config}: LookbackDays is {lookback}.", remedy="Set it in UdmTablesList to 0 or more days.")
-    overlap = run.settings.overlap_minutes if date is None or date.has_time else 0
+    overlap = run.settings.overlap_minutes if dates is None or dates.has_time else 0
     return Calendar(zone=source.time_zone, first=config.first_load_date, lookback=lookback, overlap_minutes=overlap)
 
 
-def planned_windows(run: RunContext, calendar: Calendar, tables: WarehouseTable) -> tuple[Window, ...]:
-    """The windows that a run of this moment reads."""
+def planned_windows(
+    run: RunContext, calendar: Calendar, tables: WarehouseTable
+) -> tuple[tuple[Window, ...], Mapping[date, DayState]]:
+    """The windows that a run of this moment reads, and what is known of its days."""
     checkpoints = Checkpoints(target=run.target, tables=tables)
-    return plan_windows(calendar, checkpoints.day_states(), checkpoints.now(), run.options.asked)
+    states = checkpoints.day_states()
+    return plan_windows(calendar, states, checkpoints.now(), run.options.asked), states
 
 
 def _date_of(config: TableConfig, rules: ColumnRules) -> Column:

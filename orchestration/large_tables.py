@@ -6,9 +6,9 @@ lock, heal, plan the windows; per window extract, guard, windowed CDC, targeted 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 
 import polars as pl
@@ -18,14 +18,14 @@ from connections.target import Session
 from model.errors import Interrupted, SourceRefused, SourceUnavailable
 from model.ops import Status
 from model.system_columns import KEY_HASH
-from model.windows import Window
+from model.windows import Window, WindowKind
 from observability.event_tracker import Event, describe
 from orchestration.batch import begin_batch, end_batch
 from orchestration.checkpoints import Attempt, Checkpoints, DayRead
 from orchestration.confirmation import confirm_missing
 from orchestration.healing import heal
 from orchestration.large_table import LargeTable, planned_windows, prepare
-from orchestration.pipeline_state import AttemptState, described
+from orchestration.pipeline_state import AttemptState, DayState, described
 from orchestration.results import TableResult, WindowCounts
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
@@ -50,6 +50,7 @@ class _SoFar:
     """What a table's run has done; it outlasts a lost session, after which the table starts over with what is left."""
 
     planned: tuple[Window, ...] = ()
+    before: Mapping[date, DayState] = field(default_factory=dict)
     loads: dict[Window, WindowLoad] = field(default_factory=dict)
     failures: dict[Window, str] = field(default_factory=dict)
     open: list[Attempt] = field(default_factory=list)
@@ -97,7 +98,7 @@ def _load(run: RunContext, session: Session, config: TableConfig, so_far: _SoFar
     with SourceReading(run, source) as reading:
         table = run.retry.extract(lambda: prepare(run, config, source, reading))
         if not so_far.planned:
-            so_far.planned = planned_windows(run, table.calendar, names)
+            so_far.planned, so_far.before = planned_windows(run, table.calendar, names)
             LOG.info("%s: to be read: %s", config, described(so_far.planned))
         _load_windows(run, session, table, reading, so_far)
         if not run.options.dry_run:
@@ -120,8 +121,8 @@ def _load_windows(run: RunContext, session: Session, table: LargeTable, reading:
             if run.cancellation.requested or isinstance(error, Interrupted) or run.retry.may_pass(error):
                 raise
             unreachable = unreachable + 1 if _is_unreachable(error) else 0
-            so_far.failures[window] = describe(error)
-            LOG.error("%s: %s: failed: %s", table, window, describe(error).removeprefix(f"{table}: "))
+            so_far.failures[window] = describe(error).removeprefix(f"{table}: ")
+            LOG.error("%s: %s: failed%s: %s", table, window, _how_often(run, window, so_far), so_far.failures[window])
             if isinstance(error, SourceRefused) or unreachable >= _UNREACHABLE:
                 LOG.error("%s: its other windows are not tried: the source would fail them in the same way", table)
                 return
@@ -202,6 +203,12 @@ def _in_any(table: LargeTable, windows: Iterable[Window], dates: pl.Series) -> p
     for window in windows if len(dates) else ():
         found |= table.date.within(dates, window)
     return found
+
+
+def _how_often(run: RunContext, window: Window, so_far: _SoFar) -> str:
+    known = so_far.before.get(window.day) if window.kind is WindowKind.DAY and window.day else None
+    failures = 1 + (known.failures if known else 0)
+    return f" {failures} times in a row, and is tried again with each run" if failures >= run.settings.day_failures else ""
 
 
 def _is_unreachable(error: BaseException) -> bool:

@@ -24,6 +24,7 @@ from model.ops import BATCH_SEQUENCE
 from model.types import ColumnType
 from observability.event_tracker import PipelineEventTracker
 from orchestration.cancellation import Cancellation
+from orchestration.pipeline_state import Asked
 from orchestration.reporting import QuietReporter
 from orchestration.results import Reporter, TableResult
 from orchestration.run_context import Options, RunContext
@@ -102,6 +103,8 @@ class Pipeline:
         workers: int = 1,
         reporter: Reporter | None = None,
         around: Callable[[RunContext], None] = lambda _: None,
+        run_all: Callable[[RunContext, Sequence[TableConfig]], list[TableResult]] = run_small_tables,
+        asked: Asked = Asked(),  # noqa: B008 - frozen
         **settings: Any,
     ) -> list[TableResult]:
         """One run of a batch of its own, as `main_small_tables` makes it; `around` is shown the run before it starts."""
@@ -112,7 +115,7 @@ class Pipeline:
         with SpoolFolder(self.settings.spool_folder) as spool_folder:
             run = RunContext(
                 settings=replace(self.settings, **{"sources": registry, **settings}),
-                options=Options(force=force, dry_run=dry_run, workers=workers),
+                options=Options(force=force, dry_run=dry_run, workers=workers, asked=asked),
                 target=self.target,
                 tracker=tracker,
                 reporter=reporter or QuietReporter(),
@@ -122,7 +125,7 @@ class Pipeline:
                 batch=batch,
             )
             around(run)
-            results = run_small_tables(run, [self.config(table) for table in tables])
+            results = run_all(run, [self.config(table) for table in tables])
             tracker.flush()
         return results
 

@@ -49,6 +49,12 @@ def current_index(name: TableName, table: str, key: str, read_back: Sequence[str
     return _index(name, table, key, definition, purpose="current", unique=True)
 
 
+def window_index(name: TableName, table: str, date: str, read_back: Sequence[str], flag: str) -> str:
+    """The index over the current rows that the hashes of a range of dates are read back from."""
+    definition = f"({quoted(date)}) INCLUDE ({', '.join(map(quoted, read_back))}) WHERE {quoted(flag)} = 1"
+    return _index(name, table, date, definition, purpose="window", unique=False)
+
+
 def lookup_index(name: TableName, table: str, column: str, purpose: str, condition: str = "") -> str:
     """An index that a promotion looks rows up by, where a condition holds."""
     where = f" WHERE {condition}" if condition else ""

@@ -244,6 +244,10 @@ class MSSQLTarget(Target):
         """A filtered unique index that covers what is read back."""
         return mssql_statements.current_index(name, self.quoted(name), key, read_back, flag)
 
+    def window_index(self, stage: TableName, date: str, read_back: Sequence[str], flag: str) -> str:
+        """A filtered index that covers what is read back."""
+        return mssql_statements.window_index(stage, self.quoted(stage), date, read_back, flag)
+
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
         """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
         table, quoted = self.quoted(bronze), mssql_catalogue.quoted

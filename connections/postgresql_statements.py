@@ -48,6 +48,12 @@ def current_index_name(stage: TableName) -> str:
     return index_name("ux", stage.table, "current")
 
 
+def window_index(name: TableName, table: str, date: str, read_back: Sequence[str], flag: str) -> str:
+    """A partial index by date that covers what is read back of a window."""
+    body = f"({quoted(date)}) INCLUDE ({listed(read_back)}) WHERE {quoted(flag)}"
+    return _index(index_name("ix", name.table, "window"), table, body)
+
+
 def batch_index(name: TableName, table: str) -> str:
     """Over the batch that opened a version."""
     return _index(index_name("ix", name.table, "batch"), table, f"({quoted(BATCH_ID)})")

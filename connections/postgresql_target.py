@@ -234,6 +234,10 @@ class PostgreSQLTarget(Target):
         """A partial unique index that covers what is read back."""
         return statements.current_index(name, self.quoted(name), key, read_back, flag)
 
+    def window_index(self, stage: TableName, date: str, read_back: Sequence[str], flag: str) -> str:
+        """A partial index that covers what is read back."""
+        return statements.window_index(stage, self.quoted(stage), date, read_back, flag)
+
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
         """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
         return [*self.sparse_indexes(bronze), statements.batch_index(bronze, self.quoted(bronze))]

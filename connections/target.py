@@ -205,6 +205,14 @@ class Target(ABC):
         del name, key, read_back, flag
         return None
 
+    def window_index(self, stage: TableName, date: str, read_back: Sequence[str], flag: str) -> str | None:
+        """The statement that creates the index over Stage's current rows by date, which windows are read back from, as SQL text.
+
+        None where the target reads a range of dates as fast without one.
+        """
+        del stage, date, read_back, flag
+        return None
+
     def disabled_indexes(self, connection: sa.Connection, name: TableName) -> dict[str, str]:
         """A table's indexes that are there and not kept, each with the statement, as SQL text, that enables it again."""
         del connection, name

@@ -35,6 +35,17 @@ def create_current_index(target: Target, connection: sa.Connection, stage: Table
         connection.execute(target.ddl(stage.database, statement))
 
 
+def create_window_index(target: Target, stage: TableName, date: str) -> None:
+    """The index over Stage's current rows by the date of a large table, where the target wants one and it is missing.
+
+    Made with the table: from the second window on each one is read back by it.
+    """
+    statement = target.window_index(stage, date, (KEY_HASH, ROW_HASH, HASH_LAYOUT), CDC_IS_CURRENT)
+    if statement is not None:
+        with target.engine.begin() as connection:
+            connection.execute(target.ddl(stage.database, statement))
+
+
 def _enable(target: Target, connection: sa.Connection, table: TableName) -> None:
     """A disabled index proves nothing and finds nothing: whoever disabled one, a run leaves none behind."""
     for index, statement in target.disabled_indexes(connection, table).items():

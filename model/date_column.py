@@ -23,13 +23,14 @@ from model.windows import Window, WindowKind
 
 T = TypeVar("T")
 Value = int | Decimal | date | datetime | str
-_FORMAT = re.compile(r"YYYY(?P<first>[-/. ]?)MM(?P<second>[-/. ]?)DD(?:[ T].*)?", re.ASCII)
+_FORMAT = re.compile(r"YYYY(?P<first>[-/. ]?)MM(?P<second>[-/. ]?)DD(?:[ T]?HH.*)?", re.ASCII)
 # Types of timestamps, of any source, that are carried as text for what they hold beyond microseconds in one zone.
 _ZONED_TEXT = re.compile(r"datetimeoffset|timestamp.*with time zone|timestamptz|TIMESTAMP WITH TIME ZONE_NS", re.IGNORECASE)
 _NAIVE_TEXT = re.compile(r"datetime2|timestamp|datetime", re.IGNORECASE)
 _MOMENT = r"^(\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:\.\d+)?)"
 _OFFSET = r" ?([+-])(\d{2}):?(\d{2})?"
-_DAY = timedelta(days=1)
+# The clocks of no two places on Earth differ by more.
+_FARTHEST = timedelta(hours=26)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ def _text_column(table: str, column: Column, declared: str | None, zone: ZoneInf
             spelled=lambda moment: _instant(moment, zone),
             comparable=_instants,
             stored=lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}",
-            margin=_DAY,  # of no two places on Earth do the clocks differ by more than 26 hours, of a place and UTC by 14
+            margin=_FARTHEST,
         )
     if _NAIVE_TEXT.search(column.source_type):
         return DateColumn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -150,7 +150,7 @@ def _describe(
     in_key = [row.name for row in listed if row.is_key]
     key = choose_key(config.source, config.table, in_key, description.key, description.columns, general)
     rules = choose_rules(str(config), listed, description.columns, key, general)
-    columns = _stored_as(run.target, rules.stored, key)
+    columns = _stored_as(run.target, rules.stored, {*key, *_date_named(config, names)})
     tables = config.warehouse_table(run.target, run.batch, columns, key)
     run.target.check_names(tables)
     with run.target.engine.connect() as connection:
@@ -164,9 +164,14 @@ def _describe(
     return config.warehouse_table(run.target, run.batch, columns, key, stored), plans, rules
 
 
-def _stored_as(target: Target, columns: tuple[Column, ...], key: tuple[str, ...]) -> tuple[Column, ...]:
-    """The columns with their keys bounded where the target wants that; a layout names kinds, so no hash changes."""
-    return tuple(replace(column, type=target.key_type(column.type)) if column.name in key else column for column in columns)
+def _stored_as(target: Target, columns: tuple[Column, ...], indexed: Collection[str]) -> tuple[Column, ...]:
+    """The columns with the indexed ones bounded where the target wants that; a layout names kinds, so no hash changes."""
+    return tuple(replace(column, type=target.key_type(column.type)) if column.name in indexed else column for column in columns)
+
+
+def _date_named(config: TableConfig, names: Iterable[str]) -> list[str]:
+    """The date column of a large table, as the source spells it."""
+    return [name for name in names if name.casefold() == (config.aggregate_column or "").casefold()]
 
 
 def _layouts(run: RunContext, tables: WarehouseTable, rules: ColumnRules) -> Layouts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from data_load.index_management import create_window_index
 from model.date_column import DateColumn, date_column
 from model.errors import ConfigurationError, TerminalError, UnusableDateColumn
 from model.types import Column
@@ -62,6 +63,7 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
         tables = described.tables
         apply_evolution(run.target, tables, described.plans)
         sync_columns(run.target, tables.source, tables.table, tables.columns, tables.keys)
+        create_window_index(run.target, tables.stage, dates.column.name)
     return table
 
 

@@ -29,6 +29,7 @@ from orchestration.batch import begin_batch, command_of, end_batch, logging_to_o
 from orchestration.cancellation import Cancellation
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.freshness import read_freshness
+from orchestration.large_plan import plan_in_words
 from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
 from orchestration.retry import Retry
@@ -83,11 +84,11 @@ def _run(
     arguments: Arguments, settings: Settings, target: Target, output: Output, *, large: bool, load: Load
 ) -> int:
     if settings.embedded:
-        seed_tables(target)
+        seed_tables(target, settings.data_folder)
     configs = TableConfigLoader(target).load()
     chosen = select_tables(configs, large=large, table=arguments.table, source=arguments.source)
     if arguments.list_tables:
-        _list_tables(chosen, settings, target, output, large=large)
+        _list_tables(chosen, settings, target, output, arguments, large=large)
         return 0
     if not chosen:
         output.say(f"No {'large' if large else 'small'} table is listed with StageLoadTool = 'Python'; nothing to do.")
@@ -166,7 +167,7 @@ def _give_up() -> NoReturn:
 
 
 def _list_tables(
-    configs: Sequence[TableConfig], settings: Settings, target: Target, output: Output, *, large: bool
+    configs: Sequence[TableConfig], settings: Settings, target: Target, output: Output, arguments: Arguments, *, large: bool
 ) -> None:
     kind = "large" if large else "small"
     if not configs:
@@ -181,10 +182,13 @@ def _list_tables(
             config.aggregate_column or "",
             str(freshness[config]),
             "yes" if config.source in settings.sources else f"no: set UDM_SOURCE_{config.source.upper()}",
+            *([plan_in_words(target, settings, config, arguments.asked)] if large else []),
         )
         for config in configs
     ]
-    output.table(("source", "table", "schema", "date column", "as of (UTC)", "source configured"), rows, left=6)
+    headers = ["source", "table", "schema", "date column", "as of (UTC)", "source configured"]
+    headers += ["next run reads"] if large else []
+    output.table(headers, rows, left=len(headers))
 
 
 def _summarise(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:

@@ -30,13 +30,16 @@ def prepare_samples(data_folder: Path) -> SourceRegistry:
     )
 
 
-def seed_tables(target: Target) -> None:
+def seed_tables(target: Target, data_folder: Path) -> None:
     """List the sample tables that UdmTablesList lacks; rows that are there stay as they are."""
-    from sources.sample import SAMPLE_TABLES  # noqa: PLC0415 - see above
+    from sources.sample import SAMPLE_SOURCES, first_day_of, sample_tables  # noqa: PLC0415 - see above
 
     listed = target.own(TABLES_LIST)
+    names = {(source.name, table.name) for source in SAMPLE_SOURCES for table in source.tables}
     with target.engine.begin() as connection:
         known = set(connection.execute(sa.select(listed.c.SourceName, listed.c.SourceObjectName)).tuples())
+        if names <= known:
+            return
         rows = [
             {
                 "SourceName": table.source_name,
@@ -47,8 +50,7 @@ def seed_tables(target: Target) -> None:
                 "FirstLoadDate": table.first_load_date,
                 "StageLoadTool": LOAD_TOOL,
             }
-            for table in SAMPLE_TABLES
+            for table in sample_tables(first_day_of(data_folder / "sources"))
             if (table.source_name, table.object_name) not in known
         ]
-        if rows:
-            connection.execute(sa.insert(listed), rows)
+        connection.execute(sa.insert(listed), rows)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from data_load.index_management import create_window_index
 from model.date_column import DateColumn, date_column
-from model.errors import ConfigurationError, TerminalError, UnusableDateColumn
+from model.errors import UnusableDateColumn
 from model.types import Column
 from model.warehouse import WarehouseTable
-from model.windows import Window
-from orchestration.checkpoints import Checkpoints
 from orchestration.extraction import Described, describe_table
-from orchestration.pipeline_state import Calendar, DayState, plan_windows
+from orchestration.large_plan import calendar_of
+from orchestration.pipeline_state import Calendar
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
@@ -58,40 +55,14 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
     described = describe_table(run, config, reading.extractor())
     dates = date_column(str(config), _date_of(config, described.rules), config.aggregate_column_type, source.time_zone)
     _check_keys(config, described)
-    table = LargeTable(config=config, described=described, date=dates, calendar=calendar_of(run, config, source, dates))
+    calendar = calendar_of(run.settings, config, source.time_zone, has_time=dates.has_time)
+    table = LargeTable(config=config, described=described, date=dates, calendar=calendar)
     if not run.options.dry_run:
         tables = described.tables
         apply_evolution(run.target, tables, described.plans)
         sync_columns(run.target, tables.source, tables.table, tables.columns, tables.keys)
         create_window_index(run.target, tables.stage, dates.column.name)
     return table
-
-
-def calendar_of(run: RunContext, config: TableConfig, source: Source, dates: DateColumn | None = None) -> Calendar:
-    """The table's days.
-
-    Raises:
-        TerminalError: FirstLoadDate is not set.
-    """
-    if config.first_load_date is None:
-        raise TerminalError(
-            f"{config}: FirstLoadDate is not set, so that it is not known where its days begin.",
-            remedy="Set it in UdmTablesList to the first day that is to be loaded.",
-        )
-    lookback = run.settings.lookback_days if config.lookback_days is None else config.lookback_days
-    if lookback < 0:
-        raise ConfigurationError(f"{config}: LookbackDays is {lookback}.", remedy="Set it in UdmTablesList to 0 or more days.")
-    overlap = run.settings.overlap_minutes if dates is None or dates.has_time else 0
-    return Calendar(zone=source.time_zone, first=config.first_load_date, lookback=lookback, overlap_minutes=overlap)
-
-
-def planned_windows(
-    run: RunContext, calendar: Calendar, tables: WarehouseTable
-) -> tuple[tuple[Window, ...], Mapping[date, DayState]]:
-    """The windows that a run of this moment reads, and what is known of its days."""
-    checkpoints = Checkpoints(target=run.target, tables=tables)
-    states = checkpoints.day_states()
-    return plan_windows(calendar, states, checkpoints.now(), run.options.asked), states
 
 
 def _date_of(config: TableConfig, rules: ColumnRules) -> Column:

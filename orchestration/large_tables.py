@@ -24,7 +24,8 @@ from orchestration.batch import begin_batch, end_batch
 from orchestration.checkpoints import Attempt, Checkpoints, DayRead
 from orchestration.confirmation import confirm_missing
 from orchestration.healing import heal
-from orchestration.large_table import LargeTable, planned_windows, prepare
+from orchestration.large_plan import planned_windows
+from orchestration.large_table import LargeTable, prepare
 from orchestration.pipeline_state import AttemptState, DayState, described
 from orchestration.results import TableResult, WindowCounts
 from orchestration.run_context import RunContext
@@ -98,7 +99,7 @@ def _load(run: RunContext, session: Session, config: TableConfig, so_far: _SoFar
     with SourceReading(run, source) as reading:
         table = run.retry.extract(lambda: prepare(run, config, source, reading))
         if not so_far.planned:
-            so_far.planned, so_far.before = planned_windows(run, table.calendar, names)
+            so_far.planned, so_far.before = planned_windows(run.target, table.calendar, names, run.options.asked)
             LOG.info("%s: to be read: %s", config, described(so_far.planned))
         _load_windows(run, session, table, reading, so_far)
         if not run.options.dry_run:

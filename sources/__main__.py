@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import ConfigurationError, PipelineError
-from sources.sample import SAMPLE_TABLES, DaySummary, next_day
+from sources.sample import SAMPLE_SOURCES, DaySummary, next_day
 from sources.sample.files import sample_path
 
 _FOLDER = Path("udm_data") / "sources"
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Exit status: 0 done, 1 a sample file cannot be used, 2 wrong usage or settings."""
     options = _parser().parse_args(arguments)
     folder: Path = options.folder
-    missing = sorted({t.source_name for t in SAMPLE_TABLES if not sample_path(folder, t.source_name).exists()})
+    missing = sorted(source.name for source in SAMPLE_SOURCES if not sample_path(folder, source.name).exists())
     try:
         summaries = next_day(folder)
     except PipelineError as error:

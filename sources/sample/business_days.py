@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-# A Friday, so that the first step already crosses a weekend.
-FIRST_BUSINESS_DAY = date(2026, 7, 31)
+FRIDAY = 4
+
+
+def first_business_day(today: date) -> date:
+    """The day of the initial content: the last Friday before `today`, so that the first step already crosses a weekend."""
+    return today - timedelta(days=(today.weekday() - FRIDAY - 1) % 7 + 1)
 
 
 def business_date(first_day: date, number: int) -> date:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sources.sample.business_days import FIRST_BUSINESS_DAY
 from sources.sample.ccm import CCM
 from sources.sample.dna import DNA
 from sources.sample.epicor import EPICOR
@@ -41,6 +40,3 @@ def _sample_table(source: SourceRecipe, table: TableRecipe, first_day: date) -> 
         aggregate_column_type="DATE" if large else None,
         first_load_date=first_day - timedelta(days=table.initial_days - 1) if large else None,
     )
-
-
-SAMPLE_TABLES: tuple[SampleTable, ...] = sample_tables(FIRST_BUSINESS_DAY)

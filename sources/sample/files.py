@@ -9,10 +9,10 @@ from datetime import date
 from pathlib import Path
 
 from model.errors import ConfigurationError
-from sources.sample.business_days import FIRST_BUSINESS_DAY
+from sources.sample.business_days import first_business_day
 from sources.sample.catalogue import SAMPLE_SOURCES
 from sources.sample.recipe import SourceRecipe, create_statements, initial_seeds, insert_statement
-from sources.sample.state import create_state, open_sample
+from sources.sample.state import create_state, open_sample, read_state
 
 _LEFTOVER_SECONDS = 3600
 """A temporary file this old belongs to a killed process: generating one takes well under a minute."""
@@ -26,7 +26,8 @@ def sample_path(folder: Path, source_name: str) -> Path:
 def ensure_samples(folder: Path) -> dict[str, Path]:
     """Generate the sample files that `folder` lacks (it is created too); source name -> absolute path.
 
-    Existing files are left as they are. Several processes may call this at once. Raises `ConfigurationError`
+    Existing files are left as they are, and new ones begin on the same day; the first of all begin on the Friday before today, so
+    that windows of recent days have rows. Several processes may call this at once. Raises `ConfigurationError`
     when the folder cannot be written.
     """
     paths = {source.name: sample_path(folder, source.name) for source in SAMPLE_SOURCES}
@@ -36,13 +37,23 @@ def ensure_samples(folder: Path) -> dict[str, Path]:
             folder.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(folder)
         for source in missing:
-            _generate(source, paths[source.name], FIRST_BUSINESS_DAY)
+            _generate(source, paths[source.name], first_day_of(folder))
     except OSError as error:
         raise ConfigurationError(
             f"The sample sources cannot be generated in {folder.absolute()}: {error.strerror or error}.",
             remedy="Make the folder writable, or configure real sources with UDM_SOURCE_<NAME>.",
         ) from error
     return paths
+
+
+def first_day_of(folder: Path) -> date:
+    """The day on which the samples in `folder` begin, or would begin today where there are none."""
+    for source in SAMPLE_SOURCES:
+        path = sample_path(folder, source.name)
+        if path.exists():
+            with open_sample(path) as connection:
+                return read_state(connection, path).first_day
+    return first_business_day(date.today())  # noqa: DTZ011 - the user's own calendar
 
 
 def _generate(source: SourceRecipe, path: Path, first_day: date) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -126,11 +127,13 @@ def _run(large: Large, faults: Faults, world: World, truths: dict[datetime, list
         large.failing = lambda _: SourceUnavailable("down") if len(large.asked) == reads else None
     elif how != "good":
         faults.arm(_from(faults, random.randint(1, 200), forever=how == "killed"), refused, times=10**6 if how == "killed" else 1)
-    result = large.run()
+    status = "killed"
+    with suppress(sa.exc.ProgrammingError):  # not even the events of its end can be written
+        status = large.run().status
     large.failing = lambda _: None
     faults.arm(lambda _: False, refused, 0)
     closed = {row["_scd2_key"]: row for row in large.pipeline.dump("bronze", TABLE) if row["UdmEndDateTime"] is not None}
-    if result.status == "SUCCESS":
+    if status == "SUCCESS":
         rows = sorted(world.rows.values(), key=repr)
         assert sorted(large.active(), key=repr) == rows
         [(instant,)] = large.pipeline.query('SELECT max("Instant") FROM {ops}."TablePublished"')

@@ -36,8 +36,8 @@ _SCALE = 1_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print; 1 where a run failed, else 0."""
     options = parse(arguments)
-    print(f"{options.rows:,} rows a day x {COLUMNS} columns, lookback {LOOKBACK} days, {options.repeat} daily runs; seconds, GB")
-    print(f"{'history':>10}  {'first load':>10}  {'peak':>5}  {'daily':>6}  {'CPU':>6}  {'peak':>5}  {'floor':>6}  {'CPU':>6}  ratio")
+    print(f"{options.rows:,} rows a day x {COLUMNS} columns, lookback {LOOKBACK} days, {options.repeat} daily runs; s, GB")
+    print("   history  first load   peak   daily     CPU   peak   floor     CPU  ratio")
     with work_folder(options.keep) as work:
         for days in options.history:
             print(measure(work, days, options))
@@ -82,7 +82,9 @@ def measure(work: Path, days: int, options: argparse.Namespace) -> str:
         shutil.rmtree(folder)
         source.unlink()
     ratio = median(run.wall / floor.wall for run, floor in zip(runs, floors, strict=True))
-    daily, floor = (f"{median(one.wall for one in some):>6.2f}  {median(one.cpu for one in some):>6.2f}" for some in (runs, floors))
+    daily, floor = (
+        f"{median(one.wall for one in some):>6.2f}  {median(one.cpu for one in some):>6.2f}" for some in (runs, floors)
+    )
     peak = max(run.peak_gb for run in runs)
     return f"{days:>5} days  {began.wall:>10.1f}  {began.peak_gb:>5.2f}  {daily}  {peak:>5.2f}  {floor}  {ratio:.2f}x"
 

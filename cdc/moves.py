@@ -5,7 +5,7 @@ They are updates. Where their other window is still to be read in this run the l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -34,21 +34,23 @@ def settle_moves(target: Target, tables: WarehouseTable, date: Column, to_come: 
     elsewhere = find_elsewhere(target, tables, date)
     is_deferred = to_come(elsewhere.get_column("date"))
     moves = Moves(moved=elsewhere.filter(~is_deferred), deferred=elsewhere.filter(is_deferred))
-    staging = target.table(tables.staging, sc.STAGING_SYSTEM)
-    keys = moves.deferred.get_column(sc.KEY_HASH).to_list()
-    if elsewhere.is_empty():
-        return moves
-    with target.engine.begin() as connection:
-        for start in range(0, len(keys), _KEYS_AT_ONCE):
-            some = [target.binary_literal(key) for key in keys[start : start + _KEYS_AT_ONCE]]
-            connection.execute(sa.delete(staging).where(staging.c[sc.KEY_HASH].in_(some)))
-        stage = target.table(tables.stage, (sc.KEY_HASH, sc.CDC_IS_CURRENT))
-        known = sa.exists().where(stage.c[sc.KEY_HASH] == staging.c[sc.KEY_HASH], stage.c[sc.CDC_IS_CURRENT] == sa.true())
-        insert = staging.c[sc.CDC_OPERATION] == sa.literal_column(f"'{INSERT}'")
-        connection.execute(
-            sa.update(staging).values({sc.CDC_OPERATION: sa.literal_column(f"'{UPDATE}'")}).where(insert, known)
-        )
+    if not elsewhere.is_empty():
+        with target.engine.begin() as connection:
+            for statement in move_statements(target, tables, moves.deferred.get_column(sc.KEY_HASH).to_list()):
+                connection.execute(statement)
     return moves
+
+
+def move_statements(target: Target, tables: WarehouseTable, deferred: Sequence[bytes]) -> Iterator[sa.Executable]:
+    """The statements that take the deferred keys from staging, and make updates of the other inserts that Stage knows."""
+    staging = target.table(tables.staging, sc.STAGING_SYSTEM)
+    for start in range(0, len(deferred), _KEYS_AT_ONCE):
+        some = [target.binary_literal(key) for key in deferred[start : start + _KEYS_AT_ONCE]]
+        yield sa.delete(staging).where(staging.c[sc.KEY_HASH].in_(some))
+    stage = target.table(tables.stage, (sc.KEY_HASH, sc.CDC_IS_CURRENT))
+    known = sa.exists().where(stage.c[sc.KEY_HASH] == staging.c[sc.KEY_HASH], stage.c[sc.CDC_IS_CURRENT] == sa.true())
+    insert = staging.c[sc.CDC_OPERATION] == sa.literal_column(f"'{INSERT}'")
+    yield sa.update(staging).values({sc.CDC_OPERATION: sa.literal_column(f"'{UPDATE}'")}).where(insert, known)
 
 
 def find_elsewhere(target: Target, tables: WarehouseTable, date: Column) -> pl.DataFrame:

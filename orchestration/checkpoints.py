@@ -85,9 +85,9 @@ class Checkpoints:
     def begin(self, window: Window, batch: int, *, forced: bool) -> Attempt:
         """Record that an attempt begins; the caller holds the table's lock, so that nobody else numbers one."""
         state = self._table
-        latest = sa.select(sa.func.coalesce(sa.func.max(state.c.AttemptNumber), 0)).where(*self._of(window))
+        latest = sa.select(sa.func.max(state.c.AttemptNumber)).where(*self._of(window))
         with self.target.recorder.begin() as connection:
-            number, began = int(connection.execute(latest).scalar_one()) + 1, self.target.now(connection)
+            number, began = (connection.execute(latest).scalar_one() or 0) + 1, self.target.now(connection)
             values = {
                 "SourceName": self.tables.source,
                 "TableName": self.tables.table,

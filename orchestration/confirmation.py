@@ -17,7 +17,7 @@ from cdc.current import current_of
 from cdc.diff import Changes, ComparedFrame
 from cdc.duplicates import INDEX
 from cdc.engine import delete_rows
-from connections.target import Session
+from connections.target import Session, Target
 from data_load.bcp_loader import load_staging
 from extract.selection import WithKeys
 from extract.spool import Spool
@@ -85,9 +85,18 @@ def _stored_rows(
     wanted = missing.unique()
     if wanted.is_empty():
         return pl.DataFrame()
-    target, layouts = run.target, table.described.layouts
+    layouts = table.described.layouts
     rows = delete_rows(wanted, tables, layouts.id)
-    load_staging(target, tables, layouts.layout, rows, len(wanted), run.spool_folder.new_table, outlasts=False)
+    load_staging(run.target, tables, layouts.layout, rows, len(wanted), run.spool_folder.new_table, outlasts=False)
+    frames = list(read_missing(run.target, tables))
+    drop_staging(run.target, tables.staging)
+    if not frames:
+        return pl.DataFrame()
+    return pl.concat(frames).filter(~pl.col(sc.CDC_BATCH_ID).is_in(list(written)))
+
+
+def read_missing(target: Target, tables: WarehouseTable) -> Iterator[pl.DataFrame]:
+    """Hashes, layout, batch and key values of the current rows whose keys are staged."""
     stage = target.table(tables.stage, (sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT, sc.CDC_BATCH_ID, sc.CDC_IS_CURRENT))
     staging = target.table(tables.staging, (sc.KEY_HASH,))
     with target.engine.connect() as connection:
@@ -99,11 +108,8 @@ def _stored_rows(
             .select_from(stage)
             .where(stage.c[sc.CDC_IS_CURRENT] == sa.true(), stage.c[sc.KEY_HASH].in_(sa.select(staging.c[sc.KEY_HASH])))
         )
-        frames = [frame.rename(dict(zip(frame.columns, (*hashes, *tables.keys), strict=True)))
-                  for frame in target.read(connection, query, _ROWS)]  # fmt: skip
-    drop_staging(target, tables.staging)
-    whole = pl.concat(frames)
-    return whole.filter(~pl.col(sc.CDC_BATCH_ID).is_in(list(written)))
+        for frame in target.read(connection, query, _ROWS):
+            yield frame.rename(dict(zip(frame.columns, (*hashes, *tables.keys), strict=True)))
 
 
 def _ask(run: RunContext, table: LargeTable, reading: SourceReading, stored: pl.DataFrame, spool: Spool) -> Compared:

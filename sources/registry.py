@@ -26,7 +26,7 @@ FILE_KINDS = frozenset({"sqlite", "duckdb"})
 
 _PASSWORD = "_PASSWORD"  # noqa: S105  a variable's suffix
 _PASSWORD_FILE = "_PASSWORD_FILE"  # noqa: S105  likewise
-_TIME_ZONE = "_TIME_ZONE"
+TIME_ZONE = "_TIME_ZONE"
 UTC = ZoneInfo("UTC")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII)
 _SECRET_QUERY_KEYS = frozenset({"password", "passwd", "pwd"})
@@ -106,7 +106,7 @@ def registry_from_environment(env: Mapping[str, str], oracle_client: Path | None
 
 def _owner(variable: str) -> str:
     """The URL variable that a password's or a limit's variable belongs to, or `variable` itself."""
-    for suffix in (_PASSWORD_FILE, _PASSWORD, _TIME_ZONE, *SUFFIXES):
+    for suffix in (_PASSWORD_FILE, _PASSWORD, TIME_ZONE, *SUFFIXES):
         name = variable.removesuffix(suffix)
         if name != variable and len(name) >= len(PREFIX):
             return name
@@ -125,7 +125,7 @@ def _source(variable: str, text: str, env: Mapping[str, str]) -> Source:
 
 
 def _time_zone(variable: str, env: Mapping[str, str]) -> ZoneInfo:
-    given = next((name for name in (variable + _TIME_ZONE, f"SOURCE{_TIME_ZONE}") if env.get(name)), None)
+    given = next((name for name in (variable + TIME_ZONE, f"SOURCE{TIME_ZONE}") if env.get(name)), None)
     if given is None:
         return UTC
     try:

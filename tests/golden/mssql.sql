@@ -87,7 +87,7 @@ IF OBJECT_ID(N'[General].ops.[HashLayout]', N'U') IS NULL CREATE TABLE [General]
 
 USE [General];
 
-IF OBJECT_ID(N'[General].ops.[PipelineBatchSequence]', N'U') IS NULL CREATE TABLE [General].ops.[PipelineBatchSequence] ( [BatchId] BIGINT NOT NULL, [StartedAt] DATETIME2(6) NOT NULL, [HostName] NVARCHAR(256) NOT NULL, [ProcessId] BIGINT NOT NULL, [Command] NVARCHAR(max) NOT NULL, [EndedAt] DATETIME2(6) NULL, [ExitStatus] INTEGER NULL, PRIMARY KEY ([BatchId]) );
+IF OBJECT_ID(N'[General].ops.[PipelineBatchSequence]', N'U') IS NULL CREATE TABLE [General].ops.[PipelineBatchSequence] ( [BatchId] BIGINT NOT NULL, [RunBatchId] BIGINT NULL, [StartedAt] DATETIME2(6) NOT NULL, [HostName] NVARCHAR(256) NOT NULL, [ProcessId] BIGINT NOT NULL, [Command] NVARCHAR(max) NOT NULL, [EndedAt] DATETIME2(6) NULL, [ExitStatus] INTEGER NULL, PRIMARY KEY ([BatchId]) );
 
 USE [General];
 
@@ -95,7 +95,7 @@ IF OBJECT_ID(N'[General].ops.[PipelineEventLog]', N'U') IS NULL CREATE TABLE [Ge
 
 USE [General];
 
-IF OBJECT_ID(N'[General].ops.[PipelineExtractionState]', N'U') IS NULL CREATE TABLE [General].ops.[PipelineExtractionState] ( [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [ExtractDate] DATE NULL, [AttemptNumber] BIGINT NOT NULL, [BatchId] BIGINT NOT NULL, [State] NVARCHAR(10) NOT NULL, [BeganAt] DATETIME2(6) NOT NULL, [EndedAt] DATETIME2(6) NULL, [RowsExtracted] BIGINT NULL, [ErrorMessage] NVARCHAR(max) NULL );
+IF OBJECT_ID(N'[General].ops.[PipelineExtractionState]', N'U') IS NULL CREATE TABLE [General].ops.[PipelineExtractionState] ( [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [WindowKind] NVARCHAR(10) NOT NULL, [ExtractDate] DATE NULL, [AttemptNumber] BIGINT NOT NULL, [BatchId] BIGINT NOT NULL, [State] NVARCHAR(10) NOT NULL, [BeganAt] DATETIME2(6) NOT NULL, [EndedAt] DATETIME2(6) NULL, [RowsExtracted] BIGINT NULL, [RowsChanged] BIGINT NULL, [IsForced] BIT NULL, [ErrorMessage] NVARCHAR(max) NULL );
 
 USE [General];
 
@@ -365,6 +365,119 @@ IF NOT EXISTS (SELECT 1
 
 ALTER INDEX [ux_ACCT_scd2_python_one_active]
  ON UDM_Bronze.[DNA].[ACCT_scd2_python] REBUILD;
+
+-- Large tables: a window read back, its keys in other windows, what is missing from all, and the days' attempts
+
+USE [UDM_Stage];
+
+IF NOT EXISTS (SELECT 1
+ FROM [UDM_Stage].sys.indexes AS i
+ JOIN [UDM_Stage].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ AND k.key_ordinal = 1
+ JOIN [UDM_Stage].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(N'[UDM_Stage].[DNA].[RTXN_cdc]', N'U')
+ AND i.is_unique = 0
+ AND c.name = N'POSTDATE') CREATE INDEX [ix_RTXN_cdc_window]
+ ON [UDM_Stage].[DNA].[RTXN_cdc] ([POSTDATE]) INCLUDE ([_key_hash], [_row_hash], [_hash_layout])
+ WHERE [_cdc_is_current] = 1;
+
+SELECT [UDM_Stage].[DNA].[RTXN_cdc]._key_hash, [UDM_Stage].[DNA].[RTXN_cdc]._row_hash, [UDM_Stage].[DNA].[RTXN_cdc]._hash_layout
+ FROM [UDM_Stage].[DNA].[RTXN_cdc]
+ WHERE [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1
+ AND [UDM_Stage].[DNA].[RTXN_cdc].[POSTDATE] >= '2026-03-29'
+ AND [UDM_Stage].[DNA].[RTXN_cdc].[POSTDATE] < '2026-03-30';
+
+SELECT [UDM_Stage].[DNA].[RTXN_cdc]._key_hash, [UDM_Stage].[DNA].[RTXN_cdc]._row_hash, [UDM_Stage].[DNA].[RTXN_cdc]._hash_layout
+ FROM [UDM_Stage].[DNA].[RTXN_cdc]
+ WHERE [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1
+ AND [UDM_Stage].[DNA].[RTXN_cdc].[POSTDATE] >= '2026-03-30';
+
+SELECT [UDM_Stage].[DNA].[RTXN_cdc]._key_hash, [UDM_Stage].[DNA].[RTXN_cdc]._row_hash, [UDM_Stage].[DNA].[RTXN_cdc]._hash_layout
+ FROM [UDM_Stage].[DNA].[RTXN_cdc]
+ WHERE [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1
+ AND [UDM_Stage].[DNA].[RTXN_cdc].[POSTDATE] IS NULL;
+
+SELECT [UDM_Stage].[DNA].[RTXN_cdc]._key_hash, [POSTDATE] AS date
+ FROM [UDM_Stage].[DNA].[RTXN_cdc]
+ WHERE [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1
+ AND [UDM_Stage].[DNA].[RTXN_cdc]._key_hash IN (SELECT [UDM_Stage].[DNA].[_staging_RTXN_7]._key_hash
+ FROM [UDM_Stage].[DNA].[_staging_RTXN_7]
+ WHERE [UDM_Stage].[DNA].[_staging_RTXN_7]._cdc_operation = 'I');
+
+DELETE
+ FROM [UDM_Stage].[DNA].[_staging_RTXN_7]
+ WHERE [UDM_Stage].[DNA].[_staging_RTXN_7]._key_hash IN (0x01010101010101010101010101010101);
+
+UPDATE [UDM_Stage].[DNA].[_staging_RTXN_7]
+ SET _cdc_operation='U'
+ WHERE [UDM_Stage].[DNA].[_staging_RTXN_7]._cdc_operation = 'I'
+ AND (EXISTS (SELECT *
+ FROM [UDM_Stage].[DNA].[RTXN_cdc]
+ WHERE [UDM_Stage].[DNA].[RTXN_cdc]._key_hash = [UDM_Stage].[DNA].[_staging_RTXN_7]._key_hash
+ AND [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1));
+
+SELECT [UDM_Stage].[DNA].[RTXN_cdc]._key_hash, [UDM_Stage].[DNA].[RTXN_cdc]._row_hash, [UDM_Stage].[DNA].[RTXN_cdc]._hash_layout, [UDM_Stage].[DNA].[RTXN_cdc]._cdc_batch_id, [ID]
+ FROM [UDM_Stage].[DNA].[RTXN_cdc]
+ WHERE [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1
+ AND [UDM_Stage].[DNA].[RTXN_cdc]._key_hash IN (SELECT [UDM_Stage].[DNA].[_staging_RTXN_7]._key_hash
+ FROM [UDM_Stage].[DNA].[_staging_RTXN_7]);
+
+SELECT [General].ops.[PipelineExtractionState].[ExtractDate], max(CASE WHEN ([General].ops.[PipelineExtractionState].[State] = :State_1) THEN [General].ops.[PipelineExtractionState].[BeganAt] END) AS max_1, coalesce(max(CASE WHEN ([General].ops.[PipelineExtractionState].[State] = :State_2) THEN [General].ops.[PipelineExtractionState].[AttemptNumber] END), :coalesce_2) AS coalesce_1
+ FROM [General].ops.[PipelineExtractionState]
+ WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
+ AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
+ AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1 GROUP BY [General].ops.[PipelineExtractionState].[ExtractDate];
+
+SELECT [General].ops.[PipelineExtractionState].[ExtractDate], [General].ops.[PipelineExtractionState].[AttemptNumber]
+ FROM [General].ops.[PipelineExtractionState]
+ WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
+ AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
+ AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1
+ AND [General].ops.[PipelineExtractionState].[State] = :State_1;
+
+SELECT [General].ops.[PipelineExtractionState].[ExtractDate], [General].ops.[PipelineExtractionState].[RowsExtracted], [General].ops.[PipelineExtractionState].[BeganAt], [General].ops.[PipelineExtractionState].[IsForced]
+ FROM [General].ops.[PipelineExtractionState]
+ WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
+ AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
+ AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1
+ AND [General].ops.[PipelineExtractionState].[State] IN (__[POSTCOMPILE_State_1])
+ AND [General].ops.[PipelineExtractionState].[ExtractDate] >= :ExtractDate_1 ORDER BY [General].ops.[PipelineExtractionState].[ExtractDate], [General].ops.[PipelineExtractionState].[AttemptNumber];
+
+SELECT max([General].ops.[PipelineExtractionState].[AttemptNumber]) AS max_1
+ FROM [General].ops.[PipelineExtractionState]
+ WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
+ AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
+ AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1
+ AND [General].ops.[PipelineExtractionState].[ExtractDate] = :ExtractDate_1;
+
+SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
+
+INSERT INTO [General].ops.[PipelineExtractionState] ([SourceName], [TableName], [WindowKind], [ExtractDate], [AttemptNumber], [BatchId], [State], [BeganAt], [IsForced]) VALUES (:SourceName, :TableName, :WindowKind, :ExtractDate, :AttemptNumber, :BatchId, :State, :BeganAt, :IsForced);
+
+SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
+
+UPDATE [General].ops.[PipelineExtractionState]
+ SET [State]=:State, [EndedAt]=:EndedAt, [RowsExtracted]=:RowsExtracted, [RowsChanged]=:RowsChanged, [ErrorMessage]=:ErrorMessage
+ WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
+ AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
+ AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1
+ AND [General].ops.[PipelineExtractionState].[ExtractDate] = :ExtractDate_1
+ AND [General].ops.[PipelineExtractionState].[AttemptNumber] = :AttemptNumber_1;
+
+UPDATE [General].ops.[PipelineBatchSequence]
+ SET [EndedAt]=:EndedAt, [ExitStatus]=:ExitStatus
+ WHERE [General].ops.[PipelineBatchSequence].[BatchId] = :BatchId_1;
+
+UPDATE [General].ops.[PipelineExtractionState]
+ SET [State]=:State
+ WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
+ AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
+ AND [General].ops.[PipelineExtractionState].[State] = :State_1
+ AND [General].ops.[PipelineExtractionState].[BatchId] IN (__[POSTCOMPILE_BatchId_1]);
 
 -- At the end
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.dialects.mssql.pyodbc import MSDialect_pyodbc
 
 from cdc.engine import read_current
+from cdc.moves import find_elsewhere, move_statements
 from connections import mssql_catalogue, mssql_health, mssql_lock, mssql_session, mssql_statements
 from connections.general import create_missing
 from connections.mssql_insert import statement
@@ -19,20 +21,25 @@ from connections.mssql_target import MSSQLTarget
 from connections.target import Databases
 from data_load.bcp_loader import STAGING_COLUMNS
 from data_load.bulk_engines import SESSION
-from data_load.index_management import create_current_index, create_one_active_index
+from data_load.index_management import create_current_index, create_one_active_index, create_window_index
 from data_load.markers import last_instant, unpromoted, write_marker
 from data_load.sample import verify_sample
 from data_load.schema_utils import create_table, drop_table, typed
-from extract.udm_connectorx_extractor import read_current_rows
+from extract.udm_connectorx_extractor import StoredWindow, read_current_hashes, read_current_rows
 from model.chunks import WHOLE
+from model.date_column import date_column
 from model.errors import LoadVerificationError
 from model.names import bronze_name, stage_name, staging_name
 from model.ops import BATCH_SEQUENCE
 from model.row_hash import HashLayout
-from model.types import TEXT, TIMESTAMPTZ, UUID, Column, decimal, integer
+from model.types import DATE, TEXT, TIMESTAMPTZ, UUID, Column, decimal, integer
 from model.types import TIME as TIME_OF_DAY
 from model.warehouse import Promotion, WarehouseTable
+from model.windows import NO_DATE, day_window, later_window
+from orchestration.checkpoints import Checkpoints
+from orchestration.confirmation import read_missing
 from orchestration.healing import next_instant, publish
+from orchestration.pipeline_state import AttemptState
 from scd2.engine import changes_of
 from scd2.proof import check_counts
 from schema.column_sync import read_listed
@@ -54,6 +61,15 @@ TABLES = WarehouseTable(
         Column(name="GUID", type=UUID),
     ),
     keys=("ACCTNBR",),
+)
+LARGE = WarehouseTable(
+    source="DNA",
+    table="RTXN",
+    stage=stage_name("UDM_Stage", "DNA", "RTXN"),
+    bronze=bronze_name("UDM_Bronze", "DNA", "RTXN"),
+    staging=staging_name("UDM_Stage", "DNA", "RTXN", 7),
+    columns=(Column(name="ID", type=integer(64)), Column(name="POSTDATE", type=DATE)),
+    keys=("ID",),
 )
 INSTANT = datetime(2026, 3, 29, 1, 30, 0, 123456)  # noqa: DTZ001
 PROMOTION = Promotion(batch=7, instant=INSTANT, inserted=0, updated=0, deleted=0)
@@ -187,6 +203,8 @@ def sections() -> Iterator[tuple[str, list[str]]]:
         ),
         mssql_statements.rebuild_index("UDM_Bronze.[DNA].[ACCT_scd2_python]", "ux_ACCT_scd2_python_one_active"),
     ]
+    title = "Large tables: a window read back, its keys in other windows, what is missing from all, and the days' attempts"
+    yield title, _ran(_windows, held=LARGE.columns)
     yield "At the end", _ran(lambda target: drop_table(target, target, TABLES.staging))
 
 
@@ -208,6 +226,24 @@ def _insert() -> str:
     columns = (*TABLES.columns, *STAGING_COLUMNS)
     types = [(mssql_catalogue.quoted(column.name), target.type_text(column.type)) for column in columns]
     return statement(target.quoted(TABLES.staging), types)
+
+
+def _windows(target: Any) -> None:
+    dates = date_column("DNA.RTXN", LARGE.columns[1], None, ZoneInfo("UTC"))
+    create_window_index(target, LARGE.stage, "POSTDATE")
+    for window in (day_window(date(2026, 3, 29)), later_window(date(2026, 3, 30)), NO_DATE):
+        list(read_current_hashes(target, target, LARGE.stage, StoredWindow(date=dates, window=window)))
+    find_elsewhere(target, LARGE, LARGE.columns[1])
+    for move in move_statements(target, LARGE, [b"\x01" * 16]):
+        target.execute(move)
+    list(read_missing(target, LARGE))
+    checkpoints = Checkpoints(target=target, tables=LARGE)
+    with suppress(KeyError):  # nothing comes back
+        checkpoints.day_states()
+    checkpoints.reads_since(date(2026, 1, 1))
+    attempt = checkpoints.begin(day_window(date(2026, 3, 29)), 7, forced=False)
+    checkpoints.end(attempt, AttemptState.LOADED, rows=1, changed=1, error=None)
+    checkpoints.settle([attempt])
 
 
 def _read_back(target: Any) -> None:

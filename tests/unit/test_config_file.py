@@ -13,6 +13,7 @@ import pytest
 from config import load_settings
 from model.errors import ConfigurationError
 from sources.limits import SUFFIXES, Limits, limits_from_environment
+from sources.registry import TIME_ZONE
 
 ROOT = Path(__file__).parents[2]
 SECRET = "Hunter2"
@@ -106,7 +107,7 @@ OF_URLS = ("UDM_SOURCE_", "UDM_TARGET_PASSWORD")
 
 def variables_read() -> set[str]:
     """Every variable that config.py asks for, `env.get("X")`, `env["X"]`, `_whole(env, "X", …)`, and the limits of sources."""
-    found = {f"SOURCE{suffix}" for suffix in SUFFIXES}
+    found = {f"SOURCE{suffix}" for suffix in (*SUFFIXES, TIME_ZONE)}
     for node in ast.walk(ast.parse((ROOT / "config.py").read_text(encoding="utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="env" | "environment")), args=[ast.Constant(value=str(name)), *_]):

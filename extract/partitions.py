@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from extract.selection import SQL_TYPES
+from extract.selection import Between, Expression, Literal
 from model.types import MAX_DECIMAL_DIGITS, Column, ColumnType, Kind
 
 Value = int | Decimal | date | datetime
@@ -50,15 +50,21 @@ class Range:
         above = self.start is None or value >= self.start  # type: ignore[operator]
         return self.values and above and (self.end is None or value < self.end)  # type: ignore[operator]
 
-    def condition(self, column: sa.ColumnElement[Any], column_type: ColumnType) -> sa.ColumnElement[bool]:
-        """The range in SQL; its ends are bound values, or literals where the statement is compiled so."""
-        sql_type = SQL_TYPES[column_type.kind]
-        ends = [column >= sa.literal(self.start, sql_type)] if self.start is not None else []
-        ends += [column < sa.literal(self.end, sql_type)] if self.end is not None else []
-        within = sa.and_(*ends) if ends else column.is_not(None)
-        if not self.values:
-            return column.is_(None)
-        return sa.or_(within, column.is_(None)) if self.nulls else within
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The rows whose `column` lies in `range`."""
+
+    column: Column
+    range: Range
+
+    def condition(self, bare: Callable[[str], Expression], literal: Literal) -> sa.ColumnElement[bool]:
+        """A selection's condition: the values, the NULLs or both."""
+        start, end = self.range.start, self.range.end
+        nulls = Between(column=self.column).condition(bare, literal)
+        ends = Between(column=self.column, start=start, end=end)
+        values = bare(self.column.name).is_not(None) if start is None is end else ends.condition(bare, literal)
+        return sa.or_(*([values] if self.range.values else []), *([nulls] if self.range.nulls else []))
 
 
 def can_split(column: Column) -> bool:

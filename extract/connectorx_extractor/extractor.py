@@ -18,9 +18,10 @@ from extract.connectorx_extractor.failures import broken_off
 from extract.connectorx_extractor.kinds import KINDS
 from extract.connectorx_extractor.process import ReaderProcess, ReadFailed
 from extract.connectorx_extractor.snapshot import Snapshot, hold_snapshot
-from extract.connectorx_extractor.statement import Part, Statement, counted, read_statement
+from extract.connectorx_extractor.statement import Statement, counted, read_statement
 from extract.connectorx_extractor.values import canonical
 from extract.extractor import Extractor, SourceDescription, SourceTable
+from extract.partitions import Part
 from extract.selection import Selection
 from extract.side_by_side import in_one_stream, merged, report_counts, split_column
 from extract.source_connections import SourceConnections
@@ -63,12 +64,10 @@ class ConnectorXExtractor(Extractor):
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
     ) -> Iterator[pl.DataFrame]:
         """One statement in one snapshot, or several in the same one; each one's rows are checked against its own count."""
-        if selection is not None:
-            raise NotImplementedError
-        whole = self._statement(table, columns)
+        whole = self._statement(table, columns, selection)
         with translated(str(table), self._name, self._url), self._engine.connect() as connection:
             connection.execute(whole.empty)
-        if not (yield from self._read_ranges(table, columns, batch_rows)):
+        if selection is not None or not (yield from self._read_ranges(table, columns, batch_rows)):
             self._engine.dispose()  # one connection at a time
             yield from self._read_statement(table, columns, whole, batch_rows)
 
@@ -123,8 +122,8 @@ class ConnectorXExtractor(Extractor):
             raise IncompleteExtract(f"{table}: the source counted {held.rows} rows, and its ranges delivered {sum(counts)}.")
         report_counts(table, column, counts)
 
-    def _statement(self, table: SourceTable, columns: Sequence[Column], part: Part | None = None) -> Statement:
-        return read_statement(self._engine.dialect, self._kind, self._placed(table), columns, part)
+    def _statement(self, table: SourceTable, columns: Sequence[Column], selection: Selection | None = None) -> Statement:
+        return read_statement(self._engine.dialect, self._kind, self._placed(table), columns, selection)
 
     def _read_statement(
         self,

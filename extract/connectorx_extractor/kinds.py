@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from extract.connectorx_extractor.literals import mysql_literal, postgresql_literal, sqlite_literal
 from extract.connectorx_types import Route, mysql_route, postgresql_route, sqlite_route
+from extract.selection import Literal
 from sources.limits import Limits
 
 _PROGRAM = "udm-pipeline"
@@ -25,7 +27,8 @@ class SharedSnapshot:
 class SourceKind:
     """A kind of source.
 
-    `columns` lists name, type and nullability of the columns of `:table` in `:schema` (`:name` has both, quoted), in order;
+    `literal` spells a value beside a column; `columns` lists name, type and nullability of the columns of `:table` in
+    `:schema` (`:name` has both, quoted), in order;
     `session` makes the text that the source writes independent of its own settings; `options` are the parameters behind a
     URL's '?' that SQLAlchemy's driver and ConnectorX take alike, `url_options` those that a URL gets where it does not have
     them. `arguments` are for SQLAlchemy's driver alone, and `patience` is a statement that bounds its sessions' statements.
@@ -34,6 +37,7 @@ class SourceKind:
 
     driver: str
     route: Callable[[str], Route | None]
+    literal: Literal
     columns: str
     session: str | None = None
     schemas_are_databases: bool = False
@@ -48,6 +52,7 @@ class SourceKind:
 _POSTGRESQL = SourceKind(
     driver="postgresql+psycopg",
     route=postgresql_route,
+    literal=postgresql_literal,
     # Domains are followed to the type below them, as which ConnectorX sees their values.
     columns="""
         WITH RECURSIVE base AS (
@@ -70,7 +75,8 @@ _POSTGRESQL = SourceKind(
     session="""
         SELECT set_config(v.name, v.setting, false)
         FROM (VALUES ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('extra_float_digits', '3'),
-            ('bytea_output', 'hex'), ('client_connection_check_interval', '1s')) AS v (name, setting)
+            ('bytea_output', 'hex'), ('standard_conforming_strings', 'on'),
+            ('client_connection_check_interval', '1s')) AS v (name, setting)
             JOIN pg_settings s ON lower(s.name) = lower(v.name)
         WHERE v.name <> 'client_connection_check_interval' OR version() LIKE '%linux%'""",
     options=frozenset(
@@ -94,6 +100,7 @@ _POSTGRESQL = SourceKind(
 _MYSQL = SourceKind(
     driver="mysql+pymysql",
     route=mysql_route,
+    literal=mysql_literal,
     schemas_are_databases=True,
     columns="SELECT column_name, column_type, is_nullable = 'YES' FROM information_schema.columns"
     " WHERE table_schema = coalesce(:schema, database()) AND table_name = :table ORDER BY ordinal_position",
@@ -110,6 +117,7 @@ _MYSQL = SourceKind(
 _SQLITE = SourceKind(
     driver="sqlite",
     route=sqlite_route,
+    literal=sqlite_literal,
     columns="SELECT name, type, \"notnull\" = 0 FROM pragma_table_xinfo(:table, coalesce(:schema, 'main'))"
     " WHERE hidden <> 1 ORDER BY cid",
     one_stream="a file of SQLite is read no faster by several connections",

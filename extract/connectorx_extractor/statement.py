@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import quoted_name
 from extract.connectorx_extractor.kinds import SourceKind
 from extract.connectorx_types import Expression, Route
 from extract.extractor import SourceTable
-from extract.partitions import Range
+from extract.selection import Selection
 from model.errors import UnsupportedType, ValueNotExact
 from model.types import Column
 
@@ -34,20 +34,12 @@ class Statement:
     checked: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """The rows whose `column` lies in `range`."""
-
-    column: Column
-    range: Range
-
-
 def read_statement(
-    dialect: Dialect, kind: SourceKind, table: SourceTable, columns: Sequence[Column], part: Part | None = None
+    dialect: Dialect, kind: SourceKind, table: SourceTable, columns: Sequence[Column], selection: Selection | None = None
 ) -> Statement:
     """The statement for `columns`; its own first column is the control value, then they follow in their order.
 
-    Of a `part` it reads and counts those rows only.
+    Of a `selection` it reads and counts those rows only; its values are literals, for ConnectorX takes no parameters.
     """
     routes = [_route(kind, table, column) for column in columns]
     names = [quoted_name(column.name, quote=True) for column in columns]
@@ -63,12 +55,13 @@ def read_statement(
     # Columns by names of our own: a source's might not survive the way there and back.
     heads: list[Expression] = [sa.literal_column(route.placeholder).label(f"c{place}") for place, route in enumerate(routes)]
     head = sa.select(control.label("control"), *heads).select_from(source)
-    if part:
-        condition = part.range.condition(source.c[part.column.name], part.column.type)
+    empty = body.limit(0)
+    if selection is not None:
+        condition = selection.condition(lambda name: sa.column(quoted_name(name, quote=True)), kind.literal)
         head, body = head.where(condition), body.where(condition)
     text = sa.union_all(head, body).compile(dialect=undriven(dialect), compile_kwargs={"literal_binds": True})
     checked = tuple(place for place, route in enumerate(routes) if route.fits)
-    return Statement(text=str(text), empty=body.limit(0), checked=checked)
+    return Statement(text=str(text), empty=empty, checked=checked)
 
 
 def bounds_query(table: SourceTable, column: Column) -> sa.Select[Any, Any, int, int]:

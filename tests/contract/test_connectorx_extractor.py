@@ -27,6 +27,7 @@ from sqlalchemy.engine import URL, make_url
 
 from extract.connectorx_extractor import ConnectorXExtractor
 from extract.extractor import SourceDescription, SourceTable, open_extractor
+from extract.selection import Selection, WithKeys
 from model.errors import (
     ConfigurationError,
     IncompleteExtract,
@@ -171,11 +172,17 @@ def describe(server: Server, table: str, schema: str | None = None) -> SourceDes
         return extractor.describe(named(table, schema))
 
 
-def extract(server: Server, table: str, schema: str | None = None, batch_rows: int = 1000) -> pl.DataFrame:
+def selected(server: Server, table: str, selection: Selection, schema: str | None = None) -> pl.DataFrame:
+    return extract(server, table, schema, selection=selection)
+
+
+def extract(
+    server: Server, table: str, schema: str | None = None, batch_rows: int = 1000, selection: Selection | None = None
+) -> pl.DataFrame:
     """Everything the extractor delivers, in canonical types or not at all."""
     with open_extractor(source_of(server)) as extractor:
         columns = extractor.describe(named(table, schema)).columns
-        frames = list(extractor.read(named(table, schema), columns, batch_rows))
+        frames = list(extractor.read(named(table, schema), columns, batch_rows, selection))
     expected = {column.name: column.type.dtype for column in columns}
     for frame in frames:
         assert dict(frame.schema) == expected
@@ -228,6 +235,20 @@ def torture(server: Server, schema: str | None, cases: Sequence[Case], key: str)
         got = [v.astimezone(UTC) if isinstance(v, datetime) and v.tzinfo else v for v in arrived.get_column(f"c{place}")]
         want = [*case.values.values(), *[None] * (rows + 1 - len(case.values))]
         assert list(map(repr, got)) == list(map(repr, want)), case.declared
+    found_by_its_values(server, schema, arrived, described.columns[1:])
+
+
+# Types of PostgreSQL that no key can have.
+WITHOUT_EQUALITY = {"json", "point"}
+
+
+def found_by_its_values(server: Server, schema: str | None, arrived: pl.DataFrame, columns: Sequence[Column]) -> None:
+    """Each row is found by a key of all that it holds."""
+    for place, row in enumerate(arrived.rows(named=True)[:-1]):
+        key = tuple(c for c in columns if row[c.name] is not None and c.source_type not in WITHOUT_EQUALITY)
+        keys = arrived[place].select(column.name for column in key)
+        found = selected(server, "torture", WithKeys(columns=key, keys=keys), schema)
+        assert found["id"].to_list() == [place]
 
 
 at = datetime.fromisoformat

@@ -85,12 +85,15 @@ def _shared_columns(target: Target, tables: WarehouseTable) -> tuple[str, ...]:
     return tuple(column.name for column in ours)
 
 
-def next_instant(target: Target, tables: WarehouseTable) -> datetime:
-    """The target's time, or just after the table's last instant where the clock has stepped back. Naive UTC, microseconds."""
+def next_instant(target: Target, tables: WarehouseTable, now: datetime | None = None) -> datetime:
+    """The target's time, `now` if it was read before, or just after the table's last instant where that is later.
+
+    Naive UTC, microseconds.
+    """
     published = target.own(ops.TABLE_PUBLISHED)
     latest = sa.select(sa.func.max(published.c.Instant)).where(*rows_of(published, tables))
     with target.engine.connect() as connection:
-        now = target.now(connection)
+        now = now or target.now(connection)
         promoted = last_instant(target, connection, tables)
         announced: datetime | None = connection.execute(latest).scalar_one()
     return max([now, *(instant + _TICK for instant in (promoted, announced) if instant is not None)])

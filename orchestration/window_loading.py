@@ -6,7 +6,8 @@ What is missing is only noted: whether such a row is gone or has moved is asked 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -64,38 +65,50 @@ class WindowLoad:
         return not len(self.changes.deleted_keys) and self.deferred.is_empty()
 
 
-def load_window(
-    run: RunContext,
-    session: Session,
-    table: LargeTable,
-    reading: SourceReading,
-    window: Window,
-    began: datetime,
-    reads: list[DayRead],
-    to_come: Callable[[pl.Series], pl.Series],
-) -> WindowLoad:
-    """Load a window under the run's batch; `to_come` says which dates lie in windows that this run has still to read."""
-    tables = table.of_batch(run)
-    instant = next_instant(run.target, tables)
-    with Spool(run.spool_folder, run.settings.spool_bytes) as spool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRead:
+    """A window that has been read and compared and waits to be promoted; `began` is the target's time before (naive UTC)."""
+
+    window: Window
+    began: datetime
+    compared: Compared
+    spool: Spool
+
+
+def read_window(
+    run: RunContext, table: LargeTable, reading: SourceReading, window: Window, began: datetime, reads: Sequence[DayRead]
+) -> WindowRead:
+    """Read and compare a window, under the run's batch; writes nothing but events. Whoever takes it closes its spool."""
+    with ExitStack() as undo:
+        spool = undo.enter_context(Spool(run.spool_folder, run.settings.spool_bytes))
         compared = run.retry.extract(partial(_read, run, table, reading, window, began, reads, spool))
-        load = WindowLoad(changes=compared.changes, active=len(compared.current.keys))
-        if run.options.dry_run:
-            return load
-        changes = load.changes
-        record_quarantine(run.target, run.settings, tables, run.batch, compared.quarantined, changes.quarantined)
-        if not changes.inserted + changes.updated:
-            return load
-        rows = staged(tables, table.described.layouts, replace(changes, deleted_keys=changes.deleted_keys.clear()), spool)
-        stage_changes(run, tables, table.described.layouts, rows, changes.inserted + changes.updated)
+        undo.pop_all()
+    return WindowRead(window=window, began=began, compared=compared, spool=spool)
+
+
+def promote_window(
+    run: RunContext, session: Session, table: LargeTable, read: WindowRead, to_come: Callable[[pl.Series], pl.Series]
+) -> WindowLoad:
+    """Promote a window under the run's batch; `to_come` says which dates lie in windows that this run has still to promote."""
+    changes, tables = read.compared.changes, table.of_batch(run)
+    load = WindowLoad(changes=changes, active=len(read.compared.current.keys))
+    if run.options.dry_run:
+        return load
+    record_quarantine(run.target, run.settings, tables, run.batch, read.compared.quarantined, changes.quarantined)
+    if not changes.inserted + changes.updated:
+        return load
+    layouts = table.described.layouts
+    rows = staged(tables, layouts, replace(changes, deleted_keys=changes.deleted_keys.clear()), read.spool)
+    stage_changes(run, tables, layouts, rows, changes.inserted + changes.updated)
     moves = settle_moves(run.target, tables, table.date.column, to_come) if changes.inserted else None
     if moves is not None:
         load = replace(load, moved=moves.moved.height, deferred=moves.deferred)
+    instant = next_instant(run.target, tables, read.began)
     promotion = Promotion(batch=run.batch, instant=instant, inserted=load.inserted, updated=load.updated, deleted=0)
     if not promotion.rows:
         drop_staging(run.target, tables.staging)
         return load
-    promote_staged(run, session, tables, promotion, _region(table, window, moves))
+    promote_staged(run, session, tables, promotion, _region(table, read.window, moves))
     publish(run.target, tables, run.batch, instant)
     return load
 
@@ -106,7 +119,7 @@ def _read(
     reading: SourceReading,
     window: Window,
     began: datetime,
-    reads: list[DayRead],
+    reads: Sequence[DayRead],
     spool: Spool,
 ) -> Compared:
     spool.empty()

@@ -17,7 +17,7 @@ from orchestration.pipeline_state import Asked
 from orchestration.results import TableResult, WindowCounts
 from orchestration.table_config import TableConfig
 from tests.contract.conftest import Records
-from tests.contract.faults import Faults, connection_lost, refused
+from tests.contract.faults import Choose, Faults, connection_lost, refused
 from tests.contract.pipeline import Pipeline, Row
 
 TABLE = "RTXN"
@@ -249,14 +249,24 @@ def test_a_refused_login_is_not_tried_once_a_day(large: Large) -> None:
     assert len(large.asked) == 1
 
 
+def second_insert_into_bronze() -> Choose:
+    reached: list[str] = []
+
+    def choose(point: str) -> bool:
+        reached.extend([point] if point.startswith("INSERT INTO") and "_scd2_python" in point else [])
+        return len(reached) == 2
+
+    return choose
+
+
 def test_a_lost_session_goes_on_with_the_windows_that_are_left(
     large: Large, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large.fill(*ROWS)
     faults = Faults(pipeline.target, monkeypatch)
-    # Between the third window's promotion to Stage and that to Bronze.
-    with faults.at(lambda point: "INSERT INTO" in point and "_scd2" in point and len(large.asked) == 4, connection_lost):
-        assert large.load(retry_attempts=3, retry_seconds=0.001).inserted + 1 == 6
+    # Between the second window's promotion to Stage and that to Bronze: healing brings its two rows there.
+    with faults.at(second_insert_into_bronze(), connection_lost):
+        assert large.load(retry_attempts=3, retry_seconds=0.001).inserted == 4
     assert large.active("ID") == [(1,), (2,), (3,), (4,), (5,), (6,)]
     assert large.asked.count("2026-03-02..2026-03-03") == 1
     assert pipeline.staging_tables() == []
@@ -267,7 +277,7 @@ def test_a_database_error_fails_its_window_and_the_next_run_heals_it(
 ) -> None:
     large.fill(*ROWS)
     faults = Faults(pipeline.target, monkeypatch)
-    with faults.at(lambda point: "INSERT INTO" in point and "_scd2" in point and len(large.asked) == 2, refused):
+    with faults.at(second_insert_into_bronze(), refused):
         assert large.run().status == "FAILED"
     assert [row[0] for row in large.active()] == [1, 4, 5, 6]
     large.load()

@@ -32,39 +32,61 @@ Row = tuple[int, date | None, str]
 
 @dataclass(slots=True)
 class World:
-    """The source. Days before `frozen` may be final: their rows are left alone, but may leave, and others may come there."""
+    """The source. Days before `frozen` may be final: what happens there alone no run is asked to see.
+
+    `places` are the dates that a key has had since the last good run: while none of them is frozen a run will miss the key in its
+    window, wherever it is by then. `seen` are the keys that the last good run brought.
+    """
 
     random: Random
     today: date = FIRST
     frozen: date = FIRST
     rows: dict[int, Row] = field(default_factory=dict)
+    places: dict[int, set[date | None]] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
     gone: list[int] = field(default_factory=list)
     last: int = 0
 
     def live(self) -> None:
         """A day's changes."""
-        free = [row for row in self.rows.values() if row[1] is None or row[1] >= self.frozen]
-        for key, day, _ in self._some(free, 0.15):
-            self.rows[key] = (key, day, self._text())
-        for key, _, text in self._some(free, 0.08):
-            self.rows[key] = (key, self._date(self.frozen), text)
+        for key, day, _ in self._some(self._free(), 0.15):
+            self._put(key, day, self._text())
+        for key, _, text in self._some(self._free(), 0.08):
+            self._put(key, self._date(self.frozen), text)
         for key, _, text in self._some(list(self.rows.values()), 0.03):
-            # From anywhere to where it will be read, or from where it will be missed to a day that is final.
-            is_free = self.rows[key] in free
-            self.rows[key] = (key, self._date(FIRST if is_free else self.frozen), self._text() + text[:1])
-        for key, _, _ in self._some(free, 0.06):
-            del self.rows[key]
-            self.gone.append(key)
+            # From a final day too, to where it will be read; or from where it will be missed to a day that is final.
+            first = FIRST if key in self.seen and self._is_missed(key) else self.frozen
+            self._put(key, self._date(first), self._text() + text[:1])
+        for key, _, _ in self._some(self._free(), 0.06):
+            if self._is_missed(key):
+                del self.rows[key]
+                self.seen.discard(key)
+                self.gone.append(key)
         for key in self._some(self.gone, 0.2):
             self.gone.remove(key)
-            self.rows[key] = (key, self._date(self.frozen), self._text())
+            self._put(key, self._date(self.frozen), self._text())
         for _ in range(self.random.randint(0, 3)):
             self.last += 1
-            self.rows[self.last] = (self.last, self._date(self.frozen), self._text())
+            self._put(self.last, self._date(self.frozen), self._text())
 
     def tried(self) -> None:
-        """A run began: days whose lookback has ended may be final now."""
+        """A run begins: days whose lookback has ended may be final after it."""
         self.frozen = max(self.frozen, self.today - timedelta(days=LOOKBACK))
+
+    def loaded(self) -> None:
+        """A run was good."""
+        self.places = {key: {row[1]} for key, row in self.rows.items()}
+        self.seen = set(self.rows)
+
+    def _put(self, key: int, day: date | None, text: str) -> None:
+        self.rows[key] = (key, day, text)
+        self.places.setdefault(key, set()).add(day)
+
+    def _free(self) -> list[Row]:
+        return [row for row in self.rows.values() if row[1] is None or row[1] >= self.frozen]
+
+    def _is_missed(self, key: int) -> bool:
+        return all(day is None or day >= self.frozen for day in self.places[key])
 
     def _some(self, among: list[Any], share: float) -> list[Any]:
         return [one for one in among if self.random.random() < share]
@@ -138,6 +160,7 @@ def _run(large: Large, faults: Faults, world: World, truths: dict[datetime, list
         assert sorted(large.active(), key=repr) == rows
         [(instant,)] = large.pipeline.query('SELECT max("Instant") FROM {ops}."TablePublished"')
         truths[instant] = rows
+        world.loaded()
     after = {row["_scd2_key"]: row for row in large.pipeline.dump("bronze", TABLE)}
     assert {key: after[key] for key in closed} == closed
 

@@ -32,6 +32,7 @@ from model.names import TableName
 from model.types import TIME, UUID, Column, decimal, integer
 from tests.contract.backends import POSTGRESQL, settings_for
 from tests.contract.pipeline import Pipeline, opened_pipeline
+from tests.contract.test_large_tables import Large
 from tests.postgresql_server import postgresql_server
 
 SECRET = "hunter2secret"
@@ -441,3 +442,37 @@ def test_a_row_hash_of_stored_rows_survives_a_column_that_vanishes(pipeline: Pip
     pipeline.source.execute("ALTER TABLE T DROP COLUMN GONE")
     result = pipeline.load("T")
     assert (result.changed, result.unchanged) == (0, 1)
+
+
+def test_a_windows_promotion_looks_its_keys_up_however_much_bronze_holds(
+    pipeline: Pipeline, target: PostgreSQLTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = Large(pipeline, monkeypatch, lookback_days=40)
+    columns = "(ID INTEGER PRIMARY KEY, D DATE, V VARCHAR)"
+    fill = "SELECT i, DATE '2026-03-02' + (i % 4)::INTEGER, repeat('x', 200) FROM range(20000) t(i)"
+    pipeline.source.execute(f"CREATE TABLE RTXN {columns}", f"INSERT INTO RTXN {fill}")
+    large.load()
+    # An update, a move, an insert and a delete.
+    pipeline.source.execute(
+        "UPDATE RTXN SET V = 'changed' WHERE ID = 4",
+        "UPDATE RTXN SET D = DATE '2026-03-05' WHERE ID = 8",
+        "DELETE FROM RTXN WHERE ID = 12",
+        "INSERT INTO RTXN VALUES (20000, DATE '2026-03-05', 'new')",
+    )
+    with target.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for layer in ("stage", "bronze"):
+            connection.execute(sa.text(f"VACUUM ANALYZE {target.quoted(pipeline.name(layer, 'RTXN'))}"))
+    plans: list[str] = []
+
+    def explained(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "SELECT")) and "RTXN_" in statement:
+            cursor.execute(f"EXPLAIN {statement}", parameters)
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+
+    sa.event.listen(target.engine, "before_cursor_execute", explained)
+    result = large.load()
+    assert (result.inserted, result.updated, result.deleted) == (1, 2, 1)
+    assert len([plan for plan in plans if plan.startswith("Update on")]) >= 6
+    # Whether Bronze is empty is asked of its first row.
+    scans = [plan.replace('Seq Scan on "_staging_', "") for plan in plans if not plan.startswith("Limit")]
+    assert [plan for plan in scans if "Seq Scan on" in plan] == []

@@ -61,8 +61,6 @@ class SQLServerExtractor(Extractor):
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
     ) -> Iterator[pl.DataFrame]:
         """One statement in one snapshot, by the first route that carries all columns; by the other where that gives up first."""
-        if selection is not None:
-            raise NotImplementedError
         with translated(table, self._stops):
             connection = self._connection(table)
             place = find(connection, table)
@@ -71,7 +69,7 @@ class SQLServerExtractor(Extractor):
             connection.exec_driver_sql(read_statement(table, place, columns, isolation).empty).close()
         delivered = False
         try:
-            for frame in self._read(table, place, columns, batch_rows, isolation):
+            for frame in self._read(table, place, columns, batch_rows, isolation, selection):
                 delivered = True
                 yield frame
         except SourceUnavailable:
@@ -79,10 +77,17 @@ class SQLServerExtractor(Extractor):
                 raise
         else:
             return
-        yield from self._read(table, place, columns, batch_rows, Isolation(statement=READ_COMMITTED, consistent=False))
+        committed = Isolation(statement=READ_COMMITTED, consistent=False)
+        yield from self._read(table, place, columns, batch_rows, committed, selection)
 
     def _read(
-        self, table: SourceTable, place: TableName, columns: Sequence[Column], batch_rows: int, isolation: Isolation
+        self,
+        table: SourceTable,
+        place: TableName,
+        columns: Sequence[Column],
+        batch_rows: int,
+        isolation: Isolation,
+        selection: Selection | None,
     ) -> Iterator[pl.DataFrame]:
         if not isolation.consistent:
             LOG.warning(
@@ -92,7 +97,7 @@ class SQLServerExtractor(Extractor):
                 table, place.database, quoted(place.database),
             )  # fmt: skip
         # The one place where a read is planned: ranges of `partition_on` would be further statements under this isolation.
-        statement = read_statement(table, place, columns, isolation)
+        statement = read_statement(table, place, columns, isolation, selection)
         first, *others = [route for route in self._routes if route.can(self._source.login, rules_of(table, columns))]
         for route, following in pairwise((first, *others, None)):
             assert route is not None  # noqa: S101 - only the last is None

@@ -136,14 +136,18 @@ def spelled(name: str, length: int | None, precision: int | None, scale: int | N
     return f"{name}({','.join('max' if size == -1 else str(size) for size in sizes)})"
 
 
+def name_and_sizes(declared: str) -> tuple[str, tuple[int | None, int | None]]:
+    """'decimal(9,2)' as its name and its two sizes, None where there is no such number."""
+    found = _SPELLED.fullmatch(declared)
+    name, first, second = found.groups() if found else (declared, None, None)
+    return name, (int(first) if first and first != "max" else None, int(second) if second else None)
+
+
 def rule_of(declared: str) -> Rule | None:
     """The rule of a type as `spelled` gives it; None for one that is refused."""
-    found = _SPELLED.fullmatch(declared)
-    if found is None:
-        return None
-    name, *sizes = found.groups()
+    name, sizes = name_and_sizes(declared)
     if name in _SIZED:
-        return _SIZED[name](name, tuple(int(size) if size and size != "max" else None for size in sizes))
+        return _SIZED[name](name, sizes)
     if name in _PLAIN:
         return Rule(type=_PLAIN[name], travels=name, cast=False)
     return _CAST.get(name)

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+from sqlalchemy.engine.default import DefaultDialect
+
 from connections.mssql_catalogue import in_full, quoted
 from connections.mssql_login import APPLICATION
 from connections.mssql_session import SESSION_SETTINGS
 from extract.connectorx_sqlserver_extractor.catalogue import Isolation
+from extract.connectorx_sqlserver_extractor.literals import literal
 from extract.connectorx_sqlserver_extractor.rules import Rule, rule_of
 from extract.extractor import SourceTable
+from extract.selection import Selection
 from model.errors import UnsupportedType
 from model.names import TableName
 from model.types import Column
@@ -54,15 +59,22 @@ class Statement:
         return "; ".join([*self.settings, f"IF {mark} BEGIN {self.rows} END ELSE {first}"])
 
 
-def read_statement(table: SourceTable, place: TableName, columns: Sequence[Column], isolation: Isolation) -> Statement:
-    """The statement for `columns`, in their order."""
+def read_statement(
+    table: SourceTable,
+    place: TableName,
+    columns: Sequence[Column],
+    isolation: Isolation,
+    selection: Selection | None = None,
+) -> Statement:
+    """The statement for `columns`, in their order; of a `selection` it reads and counts those rows only."""
     rules = rules_of(table, columns)
     name = in_full(place)
     heads = "".join(f", {rule.placeholder} AS c{number}" for number, rule in enumerate(rules))
     values = [rule.select(quoted(column.name)) for rule, column in zip(rules, columns, strict=True)]
     named = "".join(f", {value} AS c{number}" for number, value in enumerate(values))
-    count = f"SELECT CAST(COUNT_BIG(*) AS varchar(20)) AS control{heads} FROM {name}"  # noqa: S608 - quoted names
-    body = f"SELECT NULL, {', '.join(values)} FROM {name}"  # noqa: S608 - likewise
+    source = name if selection is None else f"{name} WHERE {_condition(selection)}"
+    count = f"SELECT CAST(COUNT_BIG(*) AS varchar(20)) AS control{heads} FROM {source}"  # noqa: S608 - quoted names, literals
+    body = f"SELECT NULL, {', '.join(values)} FROM {source}"  # noqa: S608 - likewise
     context = f"{APPLICATION} {table.source}.{table.table}".encode()[:_CONTEXT_BYTES]
     return Statement(
         settings=(*SESSION_SETTINGS, _WHOLE_TEXT, isolation.statement),
@@ -70,6 +82,11 @@ def read_statement(table: SourceTable, place: TableName, columns: Sequence[Colum
         rows=f"{count} UNION ALL {body}",
         empty=f"SELECT TOP (0) CAST(NULL AS varchar(20)) AS control{named} FROM {name}",  # noqa: S608 - likewise
     )
+
+
+def _condition(selection: Selection) -> str:
+    condition = selection.condition(lambda name: sa.literal_column(quoted(name)), literal)
+    return str(condition.compile(dialect=DefaultDialect(paramstyle="named")))  # any other would double the per cent signs
 
 
 def rules_of(table: SourceTable, columns: Sequence[Column]) -> list[Rule]:

@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 from extract.connectorx_sqlserver_extractor import SQLServerExtractor
 from extract.connectorx_sqlserver_extractor.routes import ROUTES, Route
 from extract.extractor import SourceDescription, SourceTable
+from extract.selection import Selection
 from sources.registry import Source
 from tests.mssql_server import mssql_server
 
@@ -103,12 +104,17 @@ def describe(server: Server, table: str, schema: str | None = None) -> SourceDes
 
 
 def extract(
-    server: Server | URL, table: str, routes: Sequence[type[Route]] = ROUTES, batch_rows: int = 1000, schema: str | None = None
+    server: Server | URL,
+    table: str,
+    routes: Sequence[type[Route]] = ROUTES,
+    batch_rows: int = 1000,
+    schema: str | None = None,
+    selection: Selection | None = None,
 ) -> pl.DataFrame:
     """Everything the extractor delivers, in canonical types or not at all."""
     with opened(server, routes) as extractor:
         columns = extractor.describe(named(table, schema)).columns
-        frames = list(extractor.read(named(table, schema), columns, batch_rows))
+        frames = list(extractor.read(named(table, schema), columns, batch_rows, selection))
     expected = {column.name: column.type.dtype for column in columns}
     for frame in frames:
         assert dict(frame.schema) == expected

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.mssql_server import LEFT_OUT, mssql_server, one_is_near
-from tests.postgresql_server import NAMED_SERVER
+from tests.postgresql_server import NAMED_SERVER, end_postgresql_server
 
 _MOST_PROCESSES = 4
 
@@ -42,6 +42,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """A process that shares in the tests tells the one that sums up."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, "")
+
+
+def pytest_unconfigure() -> None:
+    """Nothing outlives a process."""
+    end_postgresql_server()
 
 
 def pytest_testnodedown(node: Any) -> None:

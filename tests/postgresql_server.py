@@ -63,3 +63,10 @@ def postgresql_server() -> PostgreSQLServer:
     server = PostgreSQLServer(url=make_url(handle.get_uri()).set(drivername="postgresql"), folder=folder, handle=handle)
     server.execute("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_connections = 300", "SELECT pg_reload_conf()")
     return server
+
+
+def end_postgresql_server() -> None:
+    """End the server that this process has started: one that shares in the tests ends without its `atexit`."""
+    if postgresql_server.cache_info().currsize and (server := postgresql_server()).handle is not None:
+        server.handle.cleanup()
+        shutil.rmtree(server.folder, ignore_errors=True)

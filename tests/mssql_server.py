@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 LEFT_OUT = pytest.StashKey[str]()
+_NAMED = "UDM_TEST_MSSQL_URL"
 _IMAGE = "mcr.microsoft.com/mssql/server:2022-latest"
 
 
@@ -26,12 +27,12 @@ class Server:
 @cache
 def mssql_server() -> Server:
     """The server of this test process."""
-    text = os.environ.get("UDM_TEST_MSSQL_URL")
+    text = os.environ.get(_NAMED)
     if text:
         return Server(url=make_url(text))
     why = why_no_docker()
     if why:
-        return Server(url=None, why=f"UDM_TEST_MSSQL_URL is not set, and {why}")
+        return Server(url=None, why=f"{_NAMED} is not set, and {why}")
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - a machine without Docker needs nothing of this
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
 
@@ -54,6 +55,11 @@ def mssql_server() -> Server:
             query={"trust_server_certificate": "yes"},
         )
     )
+
+
+def one_is_near() -> bool:
+    """Whether `mssql_server` would find one; starts none."""
+    return bool(os.environ.get(_NAMED)) or not why_no_docker()
 
 
 def why_no_docker() -> str:

@@ -17,6 +17,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+NAMED_SERVER = "UDM_TEST_POSTGRESQL_URL"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgreSQLServer:
@@ -45,7 +47,7 @@ class PostgreSQLServer:
 @cache
 def postgresql_server() -> PostgreSQLServer:
     """The server of this process, gone when the process ends; or the one whose superuser's URL the environment names."""
-    if named := os.environ.get("UDM_TEST_POSTGRESQL_URL"):
+    if named := os.environ.get(NAMED_SERVER):
         return PostgreSQLServer(url=make_url(named), folder=Path(), handle=None)
     # Its socket's path must be short, its folder readable by the account it runs under.
     folder = Path(tempfile.mkdtemp(prefix="udm-pg-"))
@@ -61,3 +63,10 @@ def postgresql_server() -> PostgreSQLServer:
     server = PostgreSQLServer(url=make_url(handle.get_uri()).set(drivername="postgresql"), folder=folder, handle=handle)
     server.execute("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_connections = 300", "SELECT pg_reload_conf()")
     return server
+
+
+def end_postgresql_server() -> None:
+    """End the server that this process has started: one that shares in the tests ends without its `atexit`."""
+    if postgresql_server.cache_info().currsize and (server := postgresql_server()).handle is not None:
+        server.handle.cleanup()
+        shutil.rmtree(server.folder, ignore_errors=True)

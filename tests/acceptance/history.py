@@ -113,7 +113,7 @@ class History:
 @contextmanager
 def opened(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The target's three files, read-only, as `stage`, `bronze` and `general`."""
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:  # the tables are small, the connections many
         for name, file in (("stage", "UDM_Stage"), ("bronze", "UDM_Bronze"), ("general", "General")):
             connection.execute(f"ATTACH '{warehouse / file}.duckdb' AS {name} (READ_ONLY)")
         yield connection

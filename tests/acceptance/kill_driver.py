@@ -1,6 +1,11 @@
-"""Runs `main_small_tables.py` and kills its own process at the N-th point where it may change something.
+"""Runs `main_small_tables.py` again and again, each time in a process that kills itself at the N-th point where it may change
+something.
 
-    python kill_driver.py RECORD N ARGUMENT…
+    python kill_driver.py < ORDERS
+
+An order is a line of JSON: the folder to run in, the file RECORD, N, and the command's arguments; the answer is one too: the
+exit status (that of a signal is negative) and what was written. The processes are forked from this one, which has imported
+everything and opened nothing: imports take longer than the run of a small table.
 
 A point is every statement before it is executed, every commit before and after it, and what goes round SQLAlchemy: bulk
 loads (before, at each frame, while a utility is at work, after), schemas that are created, and the closing of the target.
@@ -10,18 +15,22 @@ Each is appended to the file RECORD, one line a point, before the process dies. 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import runpy
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+import duckdb_engine  # noqa: E402, F401 - imported for the processes to come, as are psycopg and the command
+import psycopg  # noqa: E402, F401
 from sqlalchemy import Engine, event  # noqa: E402
 from sqlalchemy.engine.default import DefaultDialect  # noqa: E402
 
@@ -29,6 +38,9 @@ from connections.duckdb_target import DuckDBTarget  # noqa: E402
 from connections.mssql_target import MSSQLTarget  # noqa: E402
 from connections.postgresql_target import PostgreSQLTarget  # noqa: E402
 from data_load import bcp_loader, bcp_process, bulk_engines  # noqa: E402
+from orchestration import command, small_tables  # noqa: E402, F401
+
+PROGRAM = str(ROOT / "main_small_tables.py")
 
 
 class Points:
@@ -101,8 +113,40 @@ def _around(points: Points, name: str, function: Callable[..., object]) -> Calla
     return wrapped
 
 
+def _run(folder: str, record: str, fatal: int, arguments: Sequence[str], output: Path) -> NoReturn:
+    """What a forked process does."""
+    status = 1
+    try:
+        os.chdir(folder)
+        written = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        for stream in (1, 2):
+            os.dup2(written, stream)
+        install(Points(Path(record), fatal))
+        sys.argv = [PROGRAM, *arguments]
+        runpy.run_path(PROGRAM, run_name="__main__")
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 1
+    except BaseException:  # noqa: BLE001 - it goes to the test, by `output`
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _obey(order: str) -> None:
+    """Fork, wait, answer."""
+    folder, record, fatal, *arguments = json.loads(order)
+    output = Path(record).with_suffix(".out")
+    process = os.fork()
+    if process == 0:
+        _run(folder, record, fatal, arguments, output)
+    _, ended = os.waitpid(process, 0)
+    print(json.dumps([os.waitstatus_to_exitcode(ended), output.read_text(encoding="utf-8")]), flush=True)  # noqa: T201
+
+
 if __name__ == "__main__":
-    record, fatal, *arguments = sys.argv[1:]
-    install(Points(Path(record), int(fatal)))
-    sys.argv = [str(ROOT / "main_small_tables.py"), *arguments]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    # A lock that a thread held at a fork would be held for ever. polars' allocator has threads already, and is made for forks.
+    assert threading.active_count() == 1
+    for line in sys.stdin:
+        _obey(line)

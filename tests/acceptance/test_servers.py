@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.driven import EVERY_POINT, Order, drive
 from tests.acceptance.harness import environment, execute, run, running
-from tests.acceptance.test_kill import DRIVER, EVERY_POINT
 from tests.acceptance.warehouses import SERVERS, Warehouse
 
 DAYS = Path(__file__).with_name("days_driver.py")
@@ -110,7 +110,7 @@ def test_a_reader_beside_fifty_runs_sees_every_key_once_and_all_of_them_on_one_d
 
     def poll() -> None:
         with warehouse.session() as query:
-            while not stop.is_set():
+            while not stop.wait(0.002):  # a reader that never rests takes a processor from the runs
                 [(rows, keys, first, last)] = query(read)
                 seen.add((rows, keys, int(first), int(last)))
                 next(polls)
@@ -132,11 +132,8 @@ def test_a_reader_beside_fifty_runs_sees_every_key_once_and_all_of_them_on_one_d
     assert next(polls) > 2 * _RUNS
 
 
-def _driven(folder: Path, fatal: int, table: str) -> tuple[int, list[str]]:
-    record = folder / f"points_{table}.txt"
-    command = [sys.executable, str(DRIVER), str(record), str(fatal), "--table", table]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, timeout=180, check=False)
-    return done.returncode, record.read_text().splitlines()
+def _order(folder: Path, fatal: int, table: str) -> Order:
+    return Order(folder=folder, fatal=fatal, arguments=("--table", table), record=Path(f"points_{table}.txt"))
 
 
 def _chosen(points: Sequence[str]) -> list[int]:
@@ -160,22 +157,19 @@ def test_killed_anywhere_and_run_again_ends_as_an_uninterrupted_run(
         warehouse.list_tables(*_CASES)
         assert run(warehouse.folder).status == 0
         with next_day(source, *_CASES):
-            status, points = _driven(warehouse.folder, 0, whole)
-            assert status == 0
+            [undisturbed] = drive([_order(warehouse.folder, 0, whole)])
+            points = undisturbed.points
+            assert undisturbed.status == 0, undisturbed.text
             wanted = warehouse.history(whole)
             assert {row[3] for row in wanted[1]} == {"I", "U", "D"}
             chosen = _chosen(points)
             assert len(chosen) > len(others)
             cases = list(zip(chosen[:: math.ceil(len(chosen) / len(others))], others, strict=False))
 
-            def kill(case: tuple[int, str]) -> None:
-                number, table = case
-                status, reached = _driven(warehouse.folder, number, table)
-                assert (status, len(reached)) == (-signal.SIGKILL, number)
-                assert _anonymous(reached[-1]) == _anonymous(points[number - 1])
-
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(kill, cases))
+            killed = drive([_order(warehouse.folder, number, table) for number, table in cases])
+            for (number, _), done in zip(cases, killed, strict=True):
+                assert (done.status, len(done.points)) == (-signal.SIGKILL, number), done.text
+                assert _anonymous(done.points[-1]) == _anonymous(points[number - 1])
             again = run(warehouse.folder)
             assert again.status == 0, again.text
         for number, table in cases:

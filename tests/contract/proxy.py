@@ -17,6 +17,7 @@ _CHUNK = 16_384
 # SO_LINGER with no time to linger: closing sends RST (socket(7)).
 _NO_LINGER = struct.pack("ii", 1, 0)
 _BROKEN_AFTER = 2_000_000
+_SLOW_CHUNKS = 200
 
 
 @dataclass(slots=True)
@@ -35,6 +36,8 @@ class Proxy:
     broken: int = 0
     refusing: bool = False
     handed: int = 0
+    _slow_from: int = 0
+    _slow: int = 0
     _open: list[socket.socket] = field(default_factory=list)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -43,8 +46,9 @@ class Proxy:
         self.fault, self.faults, self.after = fault, times, after
 
     def wait_until_handed(self, size: int) -> None:
-        """Until so many bytes more have been handed over."""
+        """Until so many bytes more have been handed over; what follows is slow, for a busy machine to be in time to step in."""
         goal, end = self.handed + size, time.monotonic() + 60
+        self._slow_from, self._slow = goal, _SLOW_CHUNKS
         while self.handed < goal and time.monotonic() < end:
             time.sleep(0.001)
 
@@ -88,6 +92,9 @@ class Proxy:
             while data := server.recv(_CHUNK):
                 handed += len(data)
                 self.handed += len(data)
+                if self._slow and self.handed >= self._slow_from:
+                    self._slow -= 1
+                    time.sleep(0.01)
                 if handed > self.after and self._is_chosen():
                     self._break_off(server, client)
                     return

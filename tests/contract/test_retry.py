@@ -23,7 +23,7 @@ from tests.contract.days import COLUMNS, TABLE
 from tests.contract.faults import SECRET, Faults, after, connection_lost, deadlock, refused
 from tests.contract.pipeline import Pipeline, Row
 from tests.contract.test_healing import published
-from tests.contract.test_invariant_kill import STRIDE, state
+from tests.contract.test_invariant_kill import STRIDE_IN_CHUNKS, state
 
 BEFORE: list[Row] = [(1, "stays", 1), (2, "before", 2), (3, "goes", 3)]
 AFTER: list[Row] = [(1, "stays", 1), (2, "after", 2), (4, "three", 4), (4, "in", 5), (4, "conflict", 6), (7, "new", 7)]
@@ -93,7 +93,7 @@ def test_a_fault_at_any_statement_and_round_any_commit_ends_as_an_undisturbed_ru
     expected = undisturbed(pipeline)
     number, reached = 3, True  # the first three draw the batch, which here the test does
     while reached:
-        number += STRIDE
+        number += STRIDE_IN_CHUNKS
         table = f"ACCT{number}"
         first_day(pipeline, table)
         with faults.at_number(number, error):

@@ -39,14 +39,10 @@ def _needs_server(item: pytest.Item) -> bool:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A process that shares in the tests tells the one that sums up."""
+    """Nothing outlives a process; one that shares in the tests tells the one that sums up, and is ended as soon as it has."""
+    end_postgresql_server()
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT, "")
-
-
-def pytest_unconfigure() -> None:
-    """Nothing outlives a process."""
-    end_postgresql_server()
 
 
 def pytest_testnodedown(node: Any) -> None:

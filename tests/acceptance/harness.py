@@ -120,9 +120,11 @@ def _outcome(command: Sequence[str], folder: Path, env: Mapping[str, str], befor
 class Running:
     """A command that is still running; its lines are collected by threads so that no pipe fills up."""
 
-    def __init__(self, folder: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, program: Path = SMALL, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(SMALL), *arguments],
+            [sys.executable, str(program), *arguments],
             cwd=folder,
             env=environment(settings),
             stdout=subprocess.PIPE,
@@ -165,9 +167,11 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    folder: Path, *arguments: str, program: Path = SMALL, settings: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """Start a command; it is gone when the block is left."""
-    command = Running(folder, *arguments, settings=settings)
+    command = Running(folder, *arguments, program=program, settings=settings)
     try:
         yield command
     finally:

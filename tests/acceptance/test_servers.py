@@ -12,12 +12,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.driven import EVERY_POINT, Order, drive
-from tests.acceptance.harness import environment, execute, run, running
+from tests.acceptance.harness import LARGE, environment, execute, run, running
 from tests.acceptance.warehouses import SERVERS, Warehouse
 
 DAYS = Path(__file__).with_name("days_driver.py")
@@ -36,6 +37,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
             values = f"SELECT i, 'beat', 0 FROM range({rows}) t(i)"
         create = f"CREATE TABLE {table} (ID INTEGER PRIMARY KEY, NAME VARCHAR, AMOUNT DECIMAL(18,2))"
         execute(file, create, f"INSERT INTO {table} {values}")
+    values = "SELECT i, 'day ' || i, i, current_date - (i % 5)::INTEGER FROM range(5000) t(i)"
+    execute(file, "CREATE TABLE DAYS (ID INTEGER PRIMARY KEY, NAME VARCHAR, AMOUNT DECIMAL(18,2), D DATE)")
+    execute(file, f"INSERT INTO DAYS {values}")
     return file
 
 
@@ -94,6 +98,18 @@ def test_the_second_of_two_runs_is_skipped_with_exit_3_and_says_who_holds_the_ta
     warehouse.check_nothing_left()
     skipped = 'SELECT count(*) FROM {general_ops}."PipelineEventLog" WHERE "Status" = \'SKIPPED\''
     assert warehouse.query(skipped) == [(1,)]
+
+
+def test_both_commands_at_once_leave_each_others_tables_alone(warehouse: Warehouse) -> None:
+    warehouse.list_tables("DEAL")
+    warehouse.list_large_table("DAYS", "D", date.today() - timedelta(days=4))  # noqa: DTZ011 - as DuckDB has it
+    with running(warehouse.folder) as small, running(warehouse.folder, program=LARGE) as large:
+        outcomes = [small.finish(), large.finish()]
+    assert [outcome.status for outcome in outcomes] == [0, 0], outcomes
+    assert (len(warehouse.history("DEAL")[1]), len(warehouse.history("DAYS")[1])) == (_ROWS, 5_000)
+    again = run(warehouse.folder, program=LARGE)
+    again.line("Nothing changed since the last run.")
+    warehouse.check_nothing_left()
 
 
 def test_a_reader_beside_fifty_runs_sees_every_key_once_and_all_of_them_on_one_day(

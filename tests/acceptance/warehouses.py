@@ -9,6 +9,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -104,6 +105,12 @@ class Warehouse(ABC):
         """Put tables of ERP into UdmTablesList."""
         rows = ", ".join(f"('ERP', '{table}', 'Python')" for table in tables)
         names = '"SourceName", "SourceObjectName", "StageLoadTool"'
+        self.query(f'INSERT INTO {{general_dbo}}."UdmTablesList" ({names}) VALUES {rows}')
+
+    def list_large_table(self, table: str, column: str, first: date) -> None:
+        """Put a large table of ERP into UdmTablesList."""
+        names = '"SourceName", "SourceObjectName", "StageLoadTool", "SourceAggregateColumnName", "FirstLoadDate"'
+        rows = f"('ERP', '{table}', 'Python', '{column}', '{first}')"
         self.query(f'INSERT INTO {{general_dbo}}."UdmTablesList" ({names}) VALUES {rows}')
 
     def history(self, table: str) -> list[Rows]:

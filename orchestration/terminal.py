@@ -120,7 +120,7 @@ class BarReporter(QuietReporter):
     def windows_done(self, name: str, done: int, planned: int) -> None:
         """The bar is that of windows now, and the time that is left by it."""
         super().windows_done(name, done, planned)
-        self._progress.update(self._tasks[name], completed=done, total=planned)
+        self._progress.update(self._tasks[name], description=f"{name} {done}/{planned}", completed=done, total=planned)
 
     def step_started(self, name: str, step: str) -> None:
         """Name the step."""

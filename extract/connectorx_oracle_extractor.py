@@ -1,7 +1,8 @@
 """Oracle sources, each table by the faster route that carries it exactly: ConnectorX where that is known, else oracle_extractor.
 
-ConnectorX needs an Oracle client and an exact type for every column (`OracleRoute.connectorx`), and knows no index hint. Both
-routes read the same expressions, so both give the same hashes.
+ConnectorX needs an Oracle client and an exact type for every column (`OracleRoute.connectorx`). It takes no binds, no index hint
+and no snapshot of other sessions: a selection, and a table with PartitionOn, is read by oracle_extractor. Both routes read the
+same expressions, so both give the same hashes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from extract.oracle_extractor.connection import connectorx_url
 from extract.oracle_extractor.statement import OracleTable, quoted_column, route_of
 from extract.oracle_extractor.values import finished
 from extract.selection import Selection
+from extract.source_connections import SourceConnections
 from model.errors import IncompleteExtract, Interrupted, SourceUnavailable, UnsupportedType, ValueNotExact
 from model.types import Column
 from sources.registry import Source
@@ -39,9 +41,9 @@ class ConnectorXOracleExtractor(Extractor):
         SourceUnavailable: the source does not answer.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, connections: SourceConnections | None = None) -> None:
         self._source = source
-        self._direct = OracleExtractor(source)
+        self._direct = OracleExtractor(source, connections)
         self._lock = threading.RLock()  # `interrupt` is called by signal handlers
         self._interrupted = False
         self._reader: ReaderProcess | None = None
@@ -50,18 +52,17 @@ class ConnectorXOracleExtractor(Extractor):
         """From Oracle's catalogue, whatever the route."""
         return self._direct.describe(table)
 
-    def read(  # noqa: C901 - one route after the other
+    def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
     ) -> Iterator[pl.DataFrame]:
-        """By ConnectorX where it is exact and works, else by oracle_extractor.
+        """By ConnectorX where it is exact and works, else, and for a selection always, by oracle_extractor.
 
         Once rows were handed on there is no other route: those that had come would come twice.
         """
-        if selection is not None:
-            raise NotImplementedError
-        url = connectorx_url(self._source) if suits(self._source, table, columns) else None
+        whole = selection is None
+        url = connectorx_url(self._source) if whole and suits(self._source, table, columns) else None
         if url is None:
-            yield from self._direct.read(table, columns, batch_rows)
+            yield from self._direct.read(table, columns, batch_rows, selection)
             return
         delivered, counted = 0, None
         try:
@@ -133,8 +134,8 @@ def reason(error: Exception) -> str:
 
 
 def suits(source: Source, table: SourceTable, columns: Sequence[Column]) -> bool:
-    """Whether ConnectorX carries the table exactly: there is a client, no index is asked for, every column's type is exact."""
-    if source.client_folder is None or table.index_hint:
+    """Whether ConnectorX carries a table exactly: there is a client, no index, no ranges are asked for, all types are exact."""
+    if source.client_folder is None or table.index_hint or table.partition_on:
         return False
     return all(route_of(table, column.name, column.source_type).connectorx for column in columns)
 

@@ -115,7 +115,7 @@ def open_extractor(source: Source, connections: SourceConnections | None = None)
         case "oracle":
             from extract.connectorx_oracle_extractor import ConnectorXOracleExtractor  # noqa: PLC0415
 
-            return ConnectorXOracleExtractor(source)
+            return ConnectorXOracleExtractor(source, connections or SourceConnections())
         case "mssql":
             from extract.connectorx_sqlserver_extractor import SQLServerExtractor  # noqa: PLC0415
 

@@ -44,7 +44,10 @@ _PASSWORD = _login("the user or the password is wrong", "Check the user in {sett
 _THICK = "Install an Oracle client and name its folder in ORACLE_CLIENT_DIR."
 _LOST = _passing("the connection was lost", "Check that the database and the network are up; the next run reads the table again.")
 _DOWN = _passing("the database is not open", "Try again when it is up; its alert log has the reason.")
-_FULL = _passing("the database takes no further session", "Lower WORKERS, or raise its limit of processes, or the profile's.")
+_FULL = _passing(
+    "the database takes no further session",
+    "Lower WORKERS or SOURCE_MAX_CONNECTIONS, or raise its limit of processes, or the profile's.",
+)
 _SERVICE = _passing("the listener does not know that service or SID", "Correct service_name in {setting}, or start the database.")
 _ALIAS = _passing(
     "the URL names no service or SID, and its host is no name in a tnsnames.ora",
@@ -52,6 +55,10 @@ _ALIAS = _passing(
 )
 _NO_LISTENER = _passing("nothing answers at that host and port", "Check host and port in {setting}, the listener and firewalls.")
 _SLOW = _passing("an answer took too long", "Raise call_timeout=SECONDS behind the '?' of {setting}, or read by an index.")
+_GONE = _passing(
+    "the database no longer has the state that the read began with (snapshot too old)",
+    "Read when fewer rows change, or raise UNDO_RETENTION and the undo tablespace; LOBs have RETENTION of their own.",
+)
 _CLIENT = Meaning(
     raised=TerminalError,
     what="the Oracle client cannot be loaded",
@@ -68,6 +75,7 @@ MEANINGS: dict[int | str, Meaning] = {
     28003: _login("the password does not satisfy the database's rules", "Have it changed, then change {setting}_PASSWORD."),
     1045: _login("the user has no right to log in", "GRANT CREATE SESSION to it (docs/oracle_grants.sql)."),
     1031: _missing("the login lacks a right"),
+    41900: _missing("the login lacks a right"),  # 23ai's ORA-01031
     942: _missing("there is no such table or view, or the login may not see it"),
     980: _missing("a synonym leads to nothing"),
     1775: _missing("a synonym leads back to itself"),
@@ -125,14 +133,13 @@ MEANINGS: dict[int | str, Meaning] = {
     2396: _passing("the session was idle for longer than its profile allows", "Raise IDLE_TIME of the login's profile."),
     2399: _passing("the session lasted longer than its profile allows", "Raise CONNECT_TIME of the login's profile."),
     "DPY-4024": _SLOW,
-    1555: _passing(
-        "the database no longer has the state that the read began with (snapshot too old)",
-        "Read when fewer rows change, or raise UNDO_RETENTION and the undo tablespace; LOBs have RETENTION of their own.",
-    ),
+    1555: _GONE,
     1013: _passing(
         "someone cancelled the statement at the database", "Ask its administrators; the next run reads the table again."
     ),
     1466: _passing("the table's definition changed while it was read", "Run again: the read began before that change."),
+    8180: _GONE,
+    8181: _GONE,
     8176: _passing("the table was changed so that its earlier state cannot be read", "Run again."),
     8103: _passing("the table was truncated or rebuilt while it was read", "Run again."),
 }
@@ -168,6 +175,11 @@ def meaning_of(error: BaseException) -> Meaning:
     if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
         return _NO_LISTENER
     return _TRANSIENT if code in _MAY_PASS else _OTHER
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same may work a moment later."""
+    return meaning_of(error).raised is SourceUnavailable
 
 
 def shown_code(error: BaseException) -> str:

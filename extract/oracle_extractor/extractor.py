@@ -4,45 +4,35 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
-import oracledb
 import polars as pl
 
 from extract.extractor import Extractor, SourceDescription, SourceTable
-from extract.oracle_extractor.catalogue import Row, find_table, read_description
-from extract.oracle_extractor.connection import module_of, open_connection
+from extract.oracle_extractor.catalogue import find_table, read_description
 from extract.oracle_extractor.days import date_column, day_ranges
-from extract.oracle_extractor.errors import code_of, told
-from extract.oracle_extractor.statement import (
-    SNAPSHOT,
-    WHOLE,
-    OracleTable,
-    Range,
-    quoted_column,
-    requested_schema,
-    rows_at_a_time,
-    select_count,
-    select_first,
-    select_rows,
-)
-from extract.oracle_extractor.values import canonical, number_not_exact, regrouped, text_not_exact
+from extract.oracle_extractor.flashback import Flashback, plan_flashback
+from extract.oracle_extractor.ranges import RangeSessions
+from extract.oracle_extractor.selection import selected
+from extract.oracle_extractor.session import OracleSession
+from extract.oracle_extractor.statement import WHOLE, OracleTable, Range, rows_at_a_time, select_count, select_first
+from extract.oracle_extractor.values import regrouped
 from extract.selection import Selection
-from model.errors import IncompleteExtract, Interrupted, ValueNotExact
-from model.types import Column, Kind
+from extract.side_by_side import in_one_stream, merged, report_counts, split_column
+from extract.source_connections import SourceConnections
+from model.errors import IncompleteExtract
+from model.types import Column
 from sources.registry import Source
 
 LOG = logging.getLogger("udm.oracle")
-_CATALOGUE_ROWS = 1_001  # a table's columns in one round trip: 1,000 were the most before 23ai
 _DAYS_OF = ("DATE", "TIMESTAMP")
-# python-oracledb: a value is no integer, double, float or decimal of the type that was asked for.
-_NOT_EXACT = frozenset({"DPY-4036", "DPY-4037", "DPY-4039", "DPY-4042", "DPY-8002"})
+_SEVERAL = 2
 
 
 class OracleExtractor(Extractor):
-    """One Oracle source: one session, one read-only transaction a read.
+    """One Oracle source: one session and one read-only transaction a read, or one session a range as of one SCN.
 
     Raises:
         ConfigurationError: the URL cannot be used.
@@ -50,30 +40,40 @@ class OracleExtractor(Extractor):
         SourceUnavailable: the source does not answer.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._name = source.name
-        self._interrupted = False
+    def __init__(self, source: Source, connections: SourceConnections | None = None) -> None:
+        self._source = source
+        self._connections = connections or SourceConnections()
         self._lock = threading.RLock()  # `interrupt` is called by signal handlers
-        self._connection = open_connection(source)
+        self._interrupted = False
+        self._side_by_side: RangeSessions | None = None
+        self._session = OracleSession(source)
 
     def describe(self, table: SourceTable) -> SourceDescription:
         """From ALL_TAB_COLUMNS, ALL_CONSTRAINTS and ALL_INDEXES; synonyms are followed."""
-        with self._told(table):
-            self._connection.module = module_of(table)
-            return read_description(self._rows, table, find_table(self._rows, table))
+        with self._session.told(table):
+            self._session.shows(table)
+            return read_description(self._session.rows, table, find_table(self._session.rows, table))
 
     def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
     ) -> Iterator[pl.DataFrame]:
+        """All rows by ranges of PartitionOn where that can be, else, as a selection's, in one stream; checked by a count."""
+        if selection is not None or not (yield from self._read_ranges(table, columns, batch_rows)):
+            yield from self._read_stream(table, columns, batch_rows, selection)
+
+    def _read_stream(
+        self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None
+    ) -> Iterator[pl.DataFrame]:
         """One read-only transaction: the rows, range by range, checked against its own count of them."""
-        if selection is not None:
-            raise NotImplementedError
+        parts = (WHOLE,) if selection is None else selected(table, selection)
         delivered = 0
-        with self._told(table, columns), self._transaction(table):
-            placed = find_table(self._rows, table)
-            counted = self._count(placed)
+        with self._session.told(table, columns), self._session.transaction(table):
+            placed = find_table(self._session.rows, table)
+            counted = sum(self._count(table, placed, part) for part in parts)
+            ranges = self._days(table, placed, columns) if selection is None else parts
             size = rows_at_a_time(columns, batch_rows)
-            for frame in regrouped(self._frames(table, placed, columns, size), size):
+            found = (frame for rows in ranges for frame in self._session.frames(table, placed, columns, rows, size))
+            for frame in regrouped(found, size):
                 delivered += frame.height
                 yield frame
         if delivered != counted:
@@ -81,20 +81,20 @@ class OracleExtractor(Extractor):
 
     def find(self, table: SourceTable) -> OracleTable:
         """Where a table lies, synonyms followed."""
-        with self._told(table):
-            return find_table(self._rows, table)
+        with self._session.told(table):
+            return find_table(self._session.rows, table)
 
     def count(self, table: SourceTable) -> int:
         """How many rows a table has now."""
-        with self._told(table):
-            return self._count(find_table(self._rows, table))
+        with self._session.told(table):
+            return self._count(table, find_table(self._session.rows, table))
 
-    def _count(self, placed: OracleTable) -> int:
-        [(counted,)] = self._rows(select_count(placed))
+    def _count(self, table: SourceTable, placed: OracleTable, rows: Range = WHOLE) -> int:
+        [(counted,)] = self._session.rows(select_count(table, placed, rows), rows.binds)
         return int(str(counted))
 
-    def _ranges(self, table: SourceTable, placed: OracleTable, columns: Sequence[Column]) -> Iterable[Range]:
-        """Which rows are read one after another, all of one snapshot: the place for any other way to cut a table into ranges."""
+    def _days(self, table: SourceTable, placed: OracleTable, columns: Sequence[Column]) -> Iterable[Range]:
+        """Which rows are read one after another in one transaction: day by day where the hint's index is one of days."""
         if not table.index_hint or not table.date_column:
             return (WHOLE,)
         column = date_column(table, columns)
@@ -103,98 +103,71 @@ class OracleExtractor(Extractor):
             return (WHOLE,)
 
         def first(rows: Range) -> datetime | None:
-            with self._fitting(table, [column]):
-                [(found,)] = self._rows(select_first(table, placed, column.name, rows), rows.binds)
+            with self._session.fitting(table, [column]):
+                [(found,)] = self._session.rows(select_first(table, placed, column.name, rows), rows.binds)
             return found if isinstance(found, datetime) else None
 
         return day_ranges(column.name, first, nullable=column.nullable)
 
-    def _frames(self, table: SourceTable, placed: OracleTable, columns: Sequence[Column], size: int) -> Iterator[pl.DataFrame]:
-        schema = requested_schema(table, columns)
-        for rows in self._ranges(table, placed, columns):
-            query = select_rows(table, placed, columns, rows)
-            batches = self._connection.fetch_df_batches(query, dict(rows.binds), size=size, requested_schema=schema)
-            while (batch := self._next(table, columns, batches)) is not None:
-                self._check_interrupt(table)
-                if batch.num_rows():
-                    yield canonical(table, batch, columns)
+    def _read_ranges(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Generator[pl.DataFrame, None, bool]:
+        """Read ranges of PartitionOn side by side; False, and nothing was read, where that cannot be done."""
+        column = split_column(table, columns)
+        if column is None:
+            return False
+        with self._connections.further(self._source, self._source.limits.partitions) as free:
+            if free < _SEVERAL:
+                in_one_stream(table, "SOURCE_MAX_CONNECTIONS leaves no connections for ranges")
+                return False
+            with self._session.told(table, [column]):
+                self._session.shows(table)
+                placed = find_table(self._session.rows, table)
+                planned = plan_flashback(self._session, table, placed, column, free, batch_rows)
+            if isinstance(planned, str):
+                in_one_stream(table, planned)
+                return False
+            yield from self._read_planned(table, placed, columns, column, planned, batch_rows)
+        return True
 
-    def _next(
-        self, table: SourceTable, columns: Sequence[Column], batches: Iterator[oracledb.DataFrame]
-    ) -> oracledb.DataFrame | None:
-        with self._fitting(table, columns):
-            return next(batches, None)
-
-    @contextmanager
-    def _transaction(self, table: SourceTable) -> Iterator[None]:
-        """A transaction of its own, whose statements all see the instant that it began at; nothing of it is left."""
-        try:
-            self._connection.module = module_of(table)
-            self._connection.rollback()  # SET TRANSACTION must be the first statement of one
-            with self._connection.cursor() as cursor:
-                cursor.execute(SNAPSHOT)
-            yield
-        finally:
-            with suppress(oracledb.Error):
-                self._connection.rollback()
-
-    @contextmanager
-    def _told(self, table: SourceTable, columns: Sequence[Column] = ()) -> Iterator[None]:
-        """The driver's errors as the pipeline's own."""
-        self._check_interrupt(table)
-        try:
-            yield
-        except oracledb.Error as error:
+    def _read_planned(
+        self,
+        table: SourceTable,
+        placed: OracleTable,
+        columns: Sequence[Column],
+        column: Column,
+        planned: Flashback,
+        batch_rows: int,
+    ) -> Iterator[pl.DataFrame]:
+        sessions = RangeSessions(self._source)
+        with self._lock:
+            self._side_by_side = sessions
             if self._interrupted:
-                raise _interrupted(table) from None
-            if code_of(error) in _NOT_EXACT:
-                raise number_not_exact(table, columns) from None
-            raise told(str(table), self._name, error) from None
+                sessions.stop()
+        counts = [0] * len(planned.ranges)
+        size = rows_at_a_time(columns, batch_rows)
 
-    @contextmanager
-    def _fitting(self, table: SourceTable, columns: Sequence[Column]) -> Iterator[None]:
-        """Errors of Python's own, which do not name a column: it has no date before year 1, and no half of a surrogate pair."""
-        try:
-            yield
-        except UnicodeError:
-            raise text_not_exact(table, [column for column in columns if column.source_type.startswith("N")]) from None
-        except (ValueError, OverflowError):
-            raise self._bad_date(table, columns) from None
+        def one(place: int, rows: Range) -> Iterator[pl.DataFrame]:
+            with sessions.one(table) as session, session.told(table, columns):
+                session.shows(table)
+                for frame in session.frames(table, placed, columns, rows, size, planned.scn):
+                    counts[place] += frame.height
+                    yield frame
 
-    def _bad_date(self, table: SourceTable, columns: Sequence[Column]) -> ValueNotExact:
-        dated = [column for column in columns if column.type.kind in {Kind.TIMESTAMP, Kind.TIMESTAMPTZ}]
-        before = [f"MAX(CASE WHEN {quoted_column(column.name)} < DATE '0001-01-01' THEN 1 END)" for column in dated]
-        with suppress(oracledb.Error):
-            placed = find_table(self._rows, table)
-            [found] = self._rows(f"SELECT {', '.join(before)} FROM {placed.quoted} t")  # noqa: S608 - quoted names
-            dated = [column for column, flag in zip(dated, found, strict=True) if flag] or dated
-        return ValueNotExact(
-            f"{table}: column {', '.join(repr(column.name) for column in dated)} holds a date outside of the years 1 to 9999.",
-            remedy="Correct it at the source, or load a view that reads the column as TO_CHAR(…, 'SYYYY-MM-DD HH24:MI:SS').",
-        )
-
-    def _rows(self, query: str, binds: Mapping[str, object] | None = None, **names: str) -> Sequence[Row]:
-        with self._connection.cursor() as cursor:
-            cursor.prefetchrows = cursor.arraysize = _CATALOGUE_ROWS
-            cursor.execute(query, dict(binds or names))
-            found: Sequence[Row] = cursor.fetchall()
-            return found
-
-    def _check_interrupt(self, table: SourceTable) -> None:
-        if self._interrupted:
-            raise _interrupted(table)
+        yield from merged([partial(one, place, rows) for place, rows in enumerate(planned.ranges)], sessions.stop)
+        if sum(counts) != planned.rows:
+            raise IncompleteExtract(f"{table}: the source counted {planned.rows} rows, and its ranges delivered {sum(counts)}.")
+        report_counts(table, column, counts)
 
     def interrupt(self) -> None:
-        """Break the running statement; this extractor reads nothing any more."""
-        with self._lock, suppress(oracledb.Error):
+        """Break the statements that run; this extractor reads nothing any more."""
+        with self._lock:
             self._interrupted = True
-            self._connection.cancel()
+            self._session.interrupt()
+            if self._side_by_side is not None:
+                self._side_by_side.stop()
 
     def close(self) -> None:
-        """End the session."""
-        with self._lock, suppress(oracledb.Error):
-            self._connection.close()
-
-
-def _interrupted(table: SourceTable) -> Interrupted:
-    return Interrupted(f"{table}: the read was interrupted.", remedy="Run it again.")
+        """End the session, and those that still read ranges."""
+        with self._lock:
+            if self._side_by_side is not None:
+                self._side_by_side.stop()
+        self._session.close()

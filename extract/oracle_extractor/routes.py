@@ -35,7 +35,7 @@ from model.types import (
 
 _CONNECTORX_SCALE, _CONNECTORX_DIGITS, _INT64_DIGITS = 10, 28, 18
 _MICROSECONDS = 6
-_INSTANT = "SYYYY-MM-DD HH24:MI:SS.FF9"  # S: a year BC has its sign, and any other a blank in its place
+INSTANT = "SYYYY-MM-DD HH24:MI:SS.FF9"  # S: a year BC has its sign, and any other a blank in its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +89,14 @@ def _number(sizes: list[str]) -> OracleRoute:
 def _timestamp(sizes: list[str]) -> OracleRoute:
     if _digits(sizes) <= _MICROSECONDS:
         return OracleRoute(type=TIMESTAMP, connectorx=True)
-    return _written(f"LTRIM(TO_CHAR({{}}, '{_INSTANT}'))", 30)
+    return _written(f"LTRIM(TO_CHAR({{}}, '{INSTANT}'))", 30)
 
 
 def _local(sizes: list[str]) -> OracleRoute:
     """Stored in the database's zone and shown in the session's: read in UTC."""
     if _digits(sizes) <= _MICROSECONDS:
         return OracleRoute(type=TIMESTAMPTZ, select="CAST(SYS_EXTRACT_UTC({}) AS TIMESTAMP(6))")
-    return _written(f"LTRIM(TO_CHAR(SYS_EXTRACT_UTC({{}}), '{_INSTANT}')) || NVL2({{}}, ' +00:00', NULL)", 37)
+    return _written(f"LTRIM(TO_CHAR(SYS_EXTRACT_UTC({{}}), '{INSTANT}')) || NVL2({{}}, ' +00:00', NULL)", 37)
 
 
 def _digits(sizes: list[str]) -> int:
@@ -134,7 +134,7 @@ ROUTES: dict[str, Callable[[list[str]], OracleRoute]] = {
     "TIMESTAMP": _timestamp,
     "TIMESTAMP WITH TIME ZONE": _fixed(
         _written(
-            f"RTRIM(LTRIM(TO_CHAR({{}}, '{_INSTANT} TZH:TZM')) || ' ' || NULLIF(EXTRACT(TIMEZONE_REGION FROM {{}}), 'UNKNOWN'))",
+            f"RTRIM(LTRIM(TO_CHAR({{}}, '{INSTANT} TZH:TZM')) || ' ' || NULLIF(EXTRACT(TIMEZONE_REGION FROM {{}}), 'UNKNOWN'))",
             101,
         )
     ),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import oracledb
 import pyarrow as pa
 from sqlalchemy.dialects.oracle import dialect as oracle_dialect
 
@@ -44,11 +45,19 @@ class OracleTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A value with the type that it is bound as, where the driver would choose another."""
+
+    type: oracledb.DbType
+    value: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
     """Some of a table's rows: a predicate over the alias `t` with named binds; the ranges of one read share no row."""
 
     predicate: str = ""
-    binds: Mapping[str, datetime | int | str] = field(default_factory=dict)
+    binds: Mapping[str, datetime | int | Bound] = field(default_factory=dict)
 
 
 WHOLE = Range()
@@ -106,9 +115,17 @@ def select_rows(
     return f"SELECT {index_hint(table)}{', '.join(named)} {_from(placed, rows, flashback=flashback)}"
 
 
-def select_count(placed: OracleTable, rows: Range = WHOLE, *, flashback: bool = False) -> str:
-    """How many rows a range has."""
-    return f"SELECT COUNT(*) {_from(placed, rows, flashback=flashback)}"
+def select_count(table: SourceTable, placed: OracleTable, rows: Range = WHOLE) -> str:
+    """How many rows a range has; those of a part of the table are found as they are read, by the index that the hint names."""
+    return f"SELECT {index_hint(table) if rows.predicate else ''}COUNT(*) {_from(placed, rows)}"
+
+
+def select_bounds(table: SourceTable, placed: OracleTable, column: Column) -> str:
+    """The ends of a column's values, the rows and how many are NULL there, as of the SCN that `:scn` is bound to."""
+    named = quoted_column(column.name)
+    route = route_of(table, column.name, column.source_type)
+    ends = [route.expression(f"{which}({named})") for which in ("MIN", "MAX")]
+    return f"SELECT {', '.join(ends)}, COUNT(*), COUNT(*) - COUNT({named}) {_from(placed, WHOLE, flashback=True)}"
 
 
 def select_first(table: SourceTable, placed: OracleTable, column: str, rows: Range) -> str:

@@ -98,7 +98,7 @@ class Database:
             "FROM all_tab_columns": catalogue_rows(*self.columns),
             "FROM all_constraints": Rows(columns=three, batches=[[[b"P", b"PK", b"ID"]]]),
             "FROM all_": Rows(columns=three),
-            "SELECT COUNT(*)": Rows(columns=[("N", NUMBER)], batches=[[[oracle_number(self.count)]]]),
+            "COUNT(*) FROM": Rows(columns=[("N", NUMBER)], batches=[[[oracle_number(self.count)]]]),
         }
         return next((answer for part, answer in standing.items() if part in sql), self.rows)
 

@@ -56,7 +56,7 @@ def statements() -> Iterator[tuple[str, list[str]]]:
         "A read: a read-only transaction, its count, its rows",
         [
             SNAPSHOT,
-            select_count(PLACED),
+            select_count(TABLE, PLACED),
             select_rows(SourceTable(source="DNA", table="RTXN"), PLACED, COLUMNS),
         ],
     )

@@ -214,6 +214,8 @@ class _Session:
                 if content[2] == _RESET:
                     self._marker(_RESET)
                     self._send(error(CANCELLED, "ORA-01013: user requested cancel of current operation"))
+                else:  # a break that came when nothing ran, or too late; the client waits for an answer to it
+                    self._marker(1)
                 continue
             return content[2:] if head[4] == _DATA else content
 

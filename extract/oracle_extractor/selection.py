@@ -73,7 +73,9 @@ def _rows(table: SourceTable, selection: Selection) -> Range:
 
     condition = selection.condition(lambda name: sa.literal_column(quoted_column(name)), literal)
     # Any other style of binds would double the per cent signs of names.
-    return Range(predicate=str(condition.compile(dialect=DefaultDialect(paramstyle="named"))), binds=binds)
+    predicate = str(condition.compile(dialect=DefaultDialect(paramstyle="named")))
+    # Keys have an index of their own; that of the hint, which is one of dates, would be scanned from end to end for them.
+    return Range(predicate=predicate, binds=binds, hinted=not isinstance(selection, WithKeys))
 
 
 def _way(table: SourceTable, column: Column, value: Value) -> _Way:

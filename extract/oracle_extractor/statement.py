@@ -54,9 +54,13 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """Some of a table's rows: a predicate over the alias `t` with named binds; the ranges of one read share no row."""
+    """Some of a table's rows: a predicate over the alias `t` with named binds; the ranges of one read share no row.
+
+    Not `hinted`: the index that SourceIndexHint names is not theirs.
+    """
 
     predicate: str = ""
+    hinted: bool = True
     binds: Mapping[str, datetime | int | Bound] = field(default_factory=dict)
 
 
@@ -112,12 +116,12 @@ def select_rows(
     # An empty LOB arrives as NULL where it is fetched as LONG, which python-oracledb does for data frames.
     values += [f"CASE WHEN DBMS_LOB.GETLENGTH({lob}) = 0 THEN 1 END" for lob in lobs]
     named = [f"{value} AS C{place}" for place, value in enumerate(values)]
-    return f"SELECT {index_hint(table)}{', '.join(named)} {_from(placed, rows, flashback=flashback)}"
+    return f"SELECT {index_hint(table) if rows.hinted else ''}{', '.join(named)} {_from(placed, rows, flashback=flashback)}"
 
 
 def select_count(table: SourceTable, placed: OracleTable, rows: Range = WHOLE) -> str:
     """How many rows a range has; those of a part of the table are found as they are read, by the index that the hint names."""
-    return f"SELECT {index_hint(table) if rows.predicate else ''}COUNT(*) {_from(placed, rows)}"
+    return f"SELECT {index_hint(table) if rows.predicate and rows.hinted else ''}COUNT(*) {_from(placed, rows)}"
 
 
 def select_bounds(table: SourceTable, placed: OracleTable, column: Column) -> str:

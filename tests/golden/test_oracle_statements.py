@@ -9,20 +9,26 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import polars as pl
+
 from extract.connectorx_oracle_extractor import counted_rows
 from extract.extractor import SourceTable
 from extract.oracle_extractor import catalogue, connection
 from extract.oracle_extractor.days import day_ranges
 from extract.oracle_extractor.routes import oracle_route
+from extract.oracle_extractor.selection import part, selected
 from extract.oracle_extractor.statement import (
     CURRENT_SCN,
     SNAPSHOT,
     OracleTable,
     Range,
+    select_bounds,
     select_count,
     select_first,
     select_rows,
 )
+from extract.partitions import Bounds, plan_ranges
+from extract.selection import Between, WithKeys
 from model.types import Column
 from tests.unit.test_oracle_routes import EXACT
 
@@ -38,6 +44,7 @@ def column(name: str, declared: str) -> Column:
 
 
 COLUMNS = [column("ACCTNBR", "NUMBER(22,0)"), column("AMOUNT", "NUMBER"), column("Note", "CLOB"), column("POSTDATE", "DATE")]
+RANGES = plan_ranges(COLUMNS[0].type, Bounds(least=1, greatest=300, rows=300, nulls=0), 3)
 
 
 def statements() -> Iterator[tuple[str, list[str]]]:
@@ -80,10 +87,18 @@ def statements() -> Iterator[tuple[str, list[str]]]:
         "By several sessions: one SCN for all",
         [
             CURRENT_SCN,
-            select_count(PLACED, flashback=True),
-            select_rows(TABLE, PLACED, COLUMNS, day, flashback=True),
+            select_bounds(TABLE, PLACED, COLUMNS[0]),
+            *(select_rows(TABLE, PLACED, COLUMNS, part(TABLE, COLUMNS[0], one), flashback=True) for one in RANGES),
         ],
     )
+    [window] = selected(TABLE, Between(column=COLUMNS[3], start=datetime(2020, 2, 3), end=datetime(2020, 2, 4)))
+    keys = pl.DataFrame({"ACCTNBR": [1, 2]}, {"ACCTNBR": COLUMNS[0].type.dtype})
+    [found_again] = selected(TABLE, WithKeys(columns=COLUMNS[:1], keys=keys))
+    yield (
+        "Some rows: a window of a large table, keys that no window brought",
+        [statement for rows in (window, found_again)
+         for statement in (select_count(TABLE, PLACED, rows), select_rows(TABLE, PLACED, COLUMNS, rows))],
+    )  # fmt: skip
     exact = [found for found in COLUMNS if found.name != "Note"]
     yield "By ConnectorX, where that is exact", [counted_rows(SourceTable(source="DNA", table="RTXN"), PLACED, exact)]
 

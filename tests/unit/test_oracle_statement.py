@@ -22,7 +22,7 @@ from extract.oracle_extractor.statement import (
     index_hint,
     requested_schema,
     rows_at_a_time,
-    select_count,
+    select_bounds,
     select_rows,
 )
 from model.errors import TerminalError, UnsupportedType
@@ -86,7 +86,12 @@ def test_a_column_without_an_exact_route_is_named() -> None:
 
 
 def test_flashback_binds_its_scn() -> None:
-    assert select_count(PLACED, flashback=True) == 'SELECT COUNT(*) FROM "OSIBANK"."ACCT" AS OF SCN :scn t'
+    column = Column(name="AT", type=_type("TIMESTAMP(6) WITH LOCAL TIME ZONE"), source_type="TIMESTAMP(6) WITH LOCAL TIME ZONE")
+    utc = 'CAST(SYS_EXTRACT_UTC({}(t."AT")) AS TIMESTAMP(6))'
+    assert select_bounds(table(), PLACED, column) == (
+        f'SELECT {utc.format("MIN")}, {utc.format("MAX")}, COUNT(*), COUNT(*) - COUNT(t."AT")'
+        ' FROM "OSIBANK"."ACCT" AS OF SCN :scn t'
+    )
 
 
 def _type(declared: str) -> ColumnType:

@@ -43,7 +43,7 @@ class OracleSession:
 
     def __init__(self, source: Source) -> None:
         self._name = source.name
-        self._interrupted = False
+        self._interrupted = self._running = False
         self._lock = threading.RLock()  # `interrupt` is called by signal handlers
         self._connection = open_connection(source)
 
@@ -53,7 +53,7 @@ class OracleSession:
 
     def rows(self, query: str, binds: Mapping[str, object] | None = None, **names: str) -> Sequence[Row]:
         """All rows of a small answer, its numbers as decimals."""
-        with self._connection.cursor() as cursor:
+        with self._call(), self._connection.cursor() as cursor:
             cursor.prefetchrows = cursor.arraysize = _CATALOGUE_ROWS
             cursor.execute(query, self._bound(binds or names), fetch_decimals=True)
             found: Sequence[Row] = cursor.fetchall()
@@ -92,7 +92,7 @@ class OracleSession:
     def _next(
         self, table: SourceTable, columns: Sequence[Column], batches: Iterator[oracledb.DataFrame]
     ) -> oracledb.DataFrame | None:
-        with self.fitting(table, columns):
+        with self.fitting(table, columns), self._call():
             return next(batches, None)
 
     @contextmanager
@@ -101,12 +101,25 @@ class OracleSession:
         try:
             self.shows(table)
             self._connection.rollback()  # SET TRANSACTION must be the first statement of one
-            with self._connection.cursor() as cursor:
+            with self._call(), self._connection.cursor() as cursor:
                 cursor.execute(SNAPSHOT)
             yield
         finally:
             with suppress(oracledb.Error):
                 self._connection.rollback()
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """What an interrupt breaks off. A break that finds nothing to break would spoil the session's end."""
+        with self._lock:
+            self._running = True
+            if self._interrupted:
+                self._running = False
+                raise _interrupted(f"Source {self._name}")
+        try:
+            yield
+        finally:
+            self._running = False
 
     @contextmanager
     def told(self, table: SourceTable, columns: Sequence[Column] = ()) -> Iterator[None]:
@@ -152,7 +165,8 @@ class OracleSession:
         """Break the running statement, from any thread; this session reads nothing any more."""
         with self._lock, suppress(oracledb.Error):
             self._interrupted = True
-            self._connection.cancel()
+            if self._running:
+                self._connection.cancel()
 
     def close(self) -> None:
         """End the session; idempotent."""
@@ -160,5 +174,5 @@ class OracleSession:
             self._connection.close()
 
 
-def _interrupted(table: SourceTable) -> Interrupted:
-    return Interrupted(f"{table}: the read was interrupted.", remedy="Run it again.")
+def _interrupted(what: object) -> Interrupted:
+    return Interrupted(f"{what}: the read was interrupted.", remedy="Run it again.")

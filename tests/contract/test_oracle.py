@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,8 +20,10 @@ from sqlalchemy.engine import URL
 from extract.extractor import SourceTable
 from extract.oracle_extractor import OracleExtractor
 from extract.oracle_extractor.connection import open_connection
+from extract.selection import Between, WithKeys
 from model.errors import SourceRefused, SourceTableMissing, UnsupportedType, ValueNotExact
 from sources.registry import Source
+from tests.contract.conftest import Records
 from tests.oracle_server import oracle_server
 
 
@@ -242,6 +246,74 @@ def test_days_come_once_each_through_the_index_and_as_one_snapshot(place: Place)
         frames = list(extractor.read(table, columns, 1))
     assert sorted(map(int, pl.concat(frames)["ID"])) == [1, 2, 3, 4, 5]
     assert len(frames) >= 4
+
+
+def some(place: Place, table: SourceTable, selection: Any) -> list[int]:
+    with place.extractor() as extractor:
+        frames = list(extractor.read(table, extractor.describe(table).columns, 1000, selection))
+    return sorted(int(number) for frame in frames for number in frame["N"])
+
+
+@pytest.mark.parametrize(
+    "declared", ["DATE", "TIMESTAMP(6)", "TIMESTAMP(9)", "TIMESTAMP(6) WITH TIME ZONE", "TIMESTAMP(9) WITH LOCAL TIME ZONE"]
+)
+def test_a_window_is_half_open_whatever_the_type_of_its_column(place: Place, declared: str) -> None:
+    moments = ("2026-06-30 23:59:59", "2026-07-01 00:00:00", "2026-07-01 23:59:59", "2026-07-02 00:00:00")
+    values = [f"CAST(TIMESTAMP '{moment} +00:00' AS {declared})" for moment in moments]
+    rows = [f"{number}, {value}" for number, value in enumerate([*values, "NULL"])]
+    table = place.table("T", f"N NUMBER(4), V {declared}", *rows)
+    with place.extractor() as extractor:
+        column = extractor.describe(table).columns[1]
+    zone = UTC if "ZONE" in declared else None
+    window = Between(column=column, start=datetime(2026, 7, 1, tzinfo=zone), end=datetime(2026, 7, 2, tzinfo=zone))
+    assert some(place, table, window) == [1, 2]
+    assert some(place, table, Between(column=column)) == [4]
+
+
+COMPARED = [case for case in VALUES if not re.search("LOB|LONG|JSON|XML|ROWID", case[0])]
+
+
+@pytest.mark.parametrize(("declared", "sent", "wanted"), COMPARED, ids=[case[0] for case in COMPARED])
+def test_a_key_of_every_type_that_is_compared_finds_its_row(
+    place: Place, declared: str, sent: list[str], wanted: list[Any]
+) -> None:
+    try:
+        table = place.table("T", f"N NUMBER(4), V {declared}", *(f"{number}, {value}" for number, value in enumerate(sent)))
+    except oracledb.DatabaseError as error:
+        if declared == "BOOLEAN" and error.args[0].code in {902, 907}:
+            pytest.skip(f"This Oracle has no {declared}.")
+        raise
+    with place.extractor() as extractor:
+        column = extractor.describe(table).columns[1]
+    for number, value in enumerate(wanted):
+        if value is not None:
+            keys = pl.DataFrame({"V": [value]}, {"V": column.type.dtype})
+            assert number in some(place, table, WithKeys(columns=(column,), keys=keys))
+
+
+def test_ranges_are_of_one_instant_and_the_missing_grants_are_told(place: Place, logged: Records) -> None:
+    table = replace(place.table("T", "N NUMBER(6), V VARCHAR2(9)"), partition_on="N")
+    place.run(
+        f"INSERT INTO {place.owner}.T SELECT NULLIF(LEVEL, 7), 'x' FROM dual CONNECT BY LEVEL <= 9000",
+        f"CREATE VIEW {place.owner}.W AS SELECT * FROM {place.owner}.T",
+        f"GRANT READ ON {place.owner}.W TO {place.reader}",
+    )
+    for grant, missing in (
+        (None, "EXECUTE on SYS.DBMS_FLASHBACK"),
+        (f"GRANT EXECUTE ON sys.dbms_flashback TO {place.reader}", "FLASHBACK on"),
+        (f"GRANT FLASHBACK ON {place.owner}.T TO {place.reader}", "was read in 3 ranges of N"),
+        (f"GRANT FLASHBACK ON {place.owner}.W TO {place.reader}", "was read in 3 ranges of N"),
+    ):
+        if grant:
+            place.run(grant)
+        asked = replace(table, table="W") if grant and ".W " in grant else table
+        with place.extractor() as extractor:
+            frames = extractor.read(asked, extractor.describe(asked).columns, 500)
+            first = next(frames)
+            place.run(f"UPDATE {place.owner}.T SET N = N + 1")
+            frame = pl.concat([first, *frames])
+        assert frame.height == frame["N"].n_unique() == 9000
+        assert any(missing in message for message in logged.messages(20))
 
 
 def test_the_session_says_who_it_is(place: Place) -> None:

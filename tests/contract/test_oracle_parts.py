@@ -38,7 +38,7 @@ SCN = 2**53 + 1
 def on_the_wire(kind: int, form: int, value: bytes) -> re.Pattern[bytes]:
     """A request with a bind of a type and a character set's form (1: the database's, 2: the national one), and with a value."""
     sets = {0: rb"\0\0", 1: rb"\x02\x03\x69\x01", 2: rb"\x02\x03\x69\x02"}[form]
-    described = re.escape(bytes([kind])) + rb"\x01\0\0(?:\x01.|\x02..)\0\0\0\0" + sets
+    described = re.escape(bytes([kind])) + rb"\x01\0\0\x01.\0\0\0\0" + sets
     return re.compile(described + rb".*" + re.escape(bytes([len(value)]) + value), re.DOTALL)
 
 

@@ -93,7 +93,7 @@ def statements() -> Iterator[tuple[str, list[str]]]:
     )
     [window] = selected(TABLE, Between(column=COLUMNS[3], start=datetime(2020, 2, 3), end=datetime(2020, 2, 4)))
     keys = pl.DataFrame({"ACCTNBR": [1, 2]}, {"ACCTNBR": COLUMNS[0].type.dtype})
-    [found_again] = selected(TABLE, WithKeys(columns=COLUMNS[:1], keys=keys))
+    [found_again] = selected(TABLE, WithKeys(columns=(COLUMNS[0],), keys=keys))
     yield (
         "Some rows: a window of a large table, keys that no window brought",
         [statement for rows in (window, found_again)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from extract.spool import Spool
 from model import system_columns as sc
 from model.conform import conform
 from model.ops import EventType
+from model.region import Region
 from model.warehouse import Promotion, WarehouseTable
 from orchestration.extraction import Compared, against_current, compare_stream
 from orchestration.guards import deletes_blocked
@@ -73,7 +75,7 @@ def confirm_missing(
         if promotion.rows:
             rows = staged(tables, table.described.layouts, changes, spool)
             stage_changes(run, tables, table.described.layouts, rows, promotion.rows)
-            promote_staged(run, session, tables, promotion)
+            promote_staged(run, session, tables, promotion, _region(table, stored))
     publish(run.target, tables, run.batch, instant)
     return changes, withheld
 
@@ -88,28 +90,37 @@ def _stored_rows(
     layouts = table.described.layouts
     rows = delete_rows(wanted, tables, layouts.id)
     load_staging(run.target, tables, layouts.layout, rows, len(wanted), run.spool_folder.new_table, outlasts=False)
-    frames = list(read_missing(run.target, tables))
+    frames = list(read_missing(run.target, tables, table.date.column.name))
     drop_staging(run.target, tables.staging)
     if not frames:
         return pl.DataFrame()
     return pl.concat(frames).filter(~pl.col(sc.CDC_BATCH_ID).is_in(list(written)))
 
 
-def read_missing(target: Target, tables: WarehouseTable) -> Iterator[pl.DataFrame]:
-    """Hashes, layout, batch and key values of the current rows whose keys are staged."""
+def read_missing(target: Target, tables: WarehouseTable, date: str) -> Iterator[pl.DataFrame]:
+    """Hashes, layout, batch, key values and date of the current rows whose keys are staged."""
+    names = list(dict.fromkeys((*tables.keys, date)))
     stage = target.table(tables.stage, (sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT, sc.CDC_BATCH_ID, sc.CDC_IS_CURRENT))
     staging = target.table(tables.staging, (sc.KEY_HASH,))
     with target.engine.connect() as connection:
         held = {column.name: column for column in target.columns_of(connection, tables.stage)}
-        keys = [target.travelling(held[name]) for name in tables.keys]
+        values = [target.travelling(held[name]) for name in names]
         hashes = (sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT, sc.CDC_BATCH_ID)
         query = (
-            sa.select(*(stage.c[name] for name in hashes), *keys)
+            sa.select(*(stage.c[name] for name in hashes), *values)
             .select_from(stage)
             .where(stage.c[sc.CDC_IS_CURRENT] == sa.true(), stage.c[sc.KEY_HASH].in_(sa.select(staging.c[sc.KEY_HASH])))
         )
         for frame in target.read(connection, query, _ROWS):
-            yield frame.rename(dict(zip(frame.columns, (*hashes, *tables.keys), strict=True)))
+            yield frame.rename(dict(zip(frame.columns, (*hashes, *names), strict=True)))
+
+
+def _region(table: LargeTable, stored: pl.DataFrame) -> Region | None:
+    """What encloses the rows that are closed; their greatest date has no end of its own kind behind it."""
+    name = table.date.column.name
+    dates = stored.get_column(name)
+    least: Any = dates.min()
+    return None if dates.null_count() else Region(column=name, start=least, end=None)
 
 
 def _ask(run: RunContext, table: LargeTable, reading: SourceReading, stored: pl.DataFrame, spool: Spool) -> Compared:

@@ -420,7 +420,7 @@ UPDATE [UDM_Stage].[DNA].[_staging_RTXN_7]
  WHERE [UDM_Stage].[DNA].[RTXN_cdc]._key_hash = [UDM_Stage].[DNA].[_staging_RTXN_7]._key_hash
  AND [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1));
 
-SELECT [UDM_Stage].[DNA].[RTXN_cdc]._key_hash, [UDM_Stage].[DNA].[RTXN_cdc]._row_hash, [UDM_Stage].[DNA].[RTXN_cdc]._hash_layout, [UDM_Stage].[DNA].[RTXN_cdc]._cdc_batch_id, [ID]
+SELECT [UDM_Stage].[DNA].[RTXN_cdc]._key_hash, [UDM_Stage].[DNA].[RTXN_cdc]._row_hash, [UDM_Stage].[DNA].[RTXN_cdc]._hash_layout, [UDM_Stage].[DNA].[RTXN_cdc]._cdc_batch_id, [ID], [POSTDATE]
  FROM [UDM_Stage].[DNA].[RTXN_cdc]
  WHERE [UDM_Stage].[DNA].[RTXN_cdc]._cdc_is_current = 1
  AND [UDM_Stage].[DNA].[RTXN_cdc]._key_hash IN (SELECT [UDM_Stage].[DNA].[_staging_RTXN_7]._key_hash

@@ -236,7 +236,7 @@ def _windows(target: Any) -> None:
     find_elsewhere(target, LARGE, LARGE.columns[1])
     for move in move_statements(target, LARGE, [b"\x01" * 16]):
         target.execute(move)
-    list(read_missing(target, LARGE))
+    list(read_missing(target, LARGE, "POSTDATE"))
     checkpoints = Checkpoints(target=target, tables=LARGE)
     with suppress(KeyError):  # nothing comes back
         checkpoints.day_states()

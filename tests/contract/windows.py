@@ -32,8 +32,8 @@ class Joined:
     how: Callable[..., sa.ColumnElement[bool]]
 
     def condition(self, bare: Callable[[str], Expression], literal: Literal) -> sa.ColumnElement[bool]:
-        """All conditions in brackets."""
-        return self.how(*(part.condition(bare, literal).self_group() for part in self.parts))
+        """AND binds more tightly than OR, so that no brackets are needed."""
+        return self.how(*(part.condition(bare, literal) for part in self.parts))
 
 
 def windows(columns: Sequence[Column]) -> Iterator[tuple[Selection, list[int]]]:
@@ -53,5 +53,6 @@ def _spelled(column: Column, moment: datetime | None) -> Value | None:
         return moment.replace(tzinfo=UTC)
     if kind is Kind.TEXT and "char" in declared:
         return f"{moment:%Y-%m-%d}"
-    number = int(f"{moment:%Y%m%d}")
-    return {Kind.DATE: moment.date(), Kind.INTEGER: number}.get(kind, moment)
+    if kind is Kind.INTEGER:
+        return int(f"{moment:%Y%m%d}")
+    return moment.date() if kind is Kind.DATE else moment

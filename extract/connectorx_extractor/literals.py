@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from extract.selection import Expression, Value
 from model.types import Column, Kind
 
+_TRIPPING = re.compile(r"['\\\0]")
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?")
 
 
@@ -63,8 +64,8 @@ def _in_utc(value: datetime) -> str:
 
 
 def _sqlite_text(value: str) -> str:
-    """A statement would end at a NUL."""
-    return f"CAST(X'{value.encode().hex()}' AS TEXT)" if "\0" in value else quoted(value)
+    """A statement ends at a NUL, and what ConnectorX makes of quotes and backslashes while it parses is not what they were."""
+    return f"CAST(X'{value.encode().hex()}' AS TEXT)" if _TRIPPING.search(value) else quoted(value)
 
 
 # The first that fits: a bool is an int, a datetime a date.

@@ -29,6 +29,7 @@ from extract.connectorx_sqlserver_extractor.stops import Stops, timed
 from extract.connectorx_sqlserver_extractor.values import as_canonical
 from extract.extractor import Extractor, SourceDescription, SourceTable
 from extract.selection import Selection
+from extract.side_by_side import in_one_stream
 from model.errors import IncompleteExtract, SourceUnavailable, ValueNotExact
 from model.names import TableName
 from model.types import Column
@@ -61,6 +62,8 @@ class SQLServerExtractor(Extractor):
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
     ) -> Iterator[pl.DataFrame]:
         """One statement in one snapshot, by the first route that carries all columns; by the other where that gives up first."""
+        if selection is None:
+            in_one_stream(table, "SQL Server has no snapshot that several sessions can enter")
         with translated(table, self._stops):
             connection = self._connection(table)
             place = find(connection, table)
@@ -96,7 +99,6 @@ class SQLServerExtractor(Extractor):
                 "ALLOW_SNAPSHOT_ISOLATION ON",
                 table, place.database, quoted(place.database),
             )  # fmt: skip
-        # The one place where a read is planned: ranges of `partition_on` would be further statements under this isolation.
         statement = read_statement(table, place, columns, isolation, selection)
         first, *others = [route for route in self._routes if route.can(self._source.login, rules_of(table, columns))]
         for route, following in pairwise((first, *others, None)):

@@ -56,6 +56,7 @@ from model.types import (
     integer,
 )
 from sources.registry import Source
+from tests.contract.windows import MOMENTS, windows
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "p w@/:%?#'\"ü"
@@ -566,6 +567,46 @@ def created(server: Server, table: str, body: str) -> str:
     name = f"{quoted(server, schema_of(server) or 'main')}.{quoted(server, table)}"
     server.execute(f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} {body}")
     return name
+
+
+DATED = {
+    "postgresql": "d date, t timestamp, z timestamptz, n integer, s varchar(10)",
+    "mysql": "d date, t datetime(6), z timestamp(6) NULL, n integer, s varchar(10)",
+    "sqlite": "d DATE, t TIMESTAMP, z DATETIME, n integer, s varchar(10)",
+}
+
+
+def test_windows_hold_every_row_once(server: Server) -> None:
+    kind = server.url.drivername
+    name = created(server, "dated", f"(id integer PRIMARY KEY, {DATED[kind]})")
+    rows = ["(0, NULL, NULL, NULL, NULL, NULL)"]
+    for place, moment in enumerate(["1000-01-01 00:00:00", *MOMENTS, "9999-12-31 23:59:59.999999"], 1):
+        day = moment[:10]
+        instant = {"1000": "1971-01-01 00:00:00", "9999": "2037-12-31 00:00:00"}.get(moment[:4], moment)
+        # SQLite has no dates of its own: midnight may be spelled as the day, or behind a T.
+        other = day if kind == "sqlite" and moment.endswith("00:00:00") else moment
+        instant = instant.replace(" ", "T") if kind == "sqlite" else instant + ("+00" if kind == "postgresql" else "")
+        rows.append(f"({place}, '{day}', '{other}', '{instant}', {day.replace('-', '')}, '{day}')")
+    utc = ["SET time_zone = '+00:00'"] if kind == "mysql" else []
+    server.execute(*utc, "BEGIN", f"INSERT INTO {name} VALUES {', '.join(rows)}", "COMMIT")
+    for window, held in windows(describe(server, "dated", schema_of(server)).columns[1:]):
+        assert sorted(selected(server, "dated", window, schema_of(server))["id"]) == held
+
+
+def test_keys_that_are_asked_for_come_and_no_others(server: Server) -> None:
+    """As many as are asked for at once, of one column and of two, with all that SQL could trip over."""
+    nasty = ["", "it's", "a''b", "''", "a\\", "a\\'b", "%s :a ?", "ü\U0001f600", '"`[]', "line\\\nbreak", "--"]
+    words = [*nasty, *(f"k{number}" for number in range(300))]
+    mysql = server.url.drivername == "mysql"
+    name = created(server, "worded", f"(n integer NOT NULL, w {'varchar(50) CHARACTER SET utf8mb4' if mysql else 'text'})")
+    written = [word.replace("'", "''").replace("\\", "\\\\" if mysql else "\\") for word in words]
+    rows = ", ".join(f"({number}, '{word}')" for number, word in enumerate(written))
+    server.execute("BEGIN", f"INSERT INTO {name} VALUES {rows}", "COMMIT")
+    number, word = describe(server, "worded", schema_of(server)).columns
+    some = pl.DataFrame({"n": range(250), "w": words[:250]}, schema={"n": number.type.dtype, "w": word.type.dtype})
+    for key in [(word,), (number,), (number, word)]:
+        found = selected(server, "worded", WithKeys(columns=key, keys=some), schema_of(server)).sort("n")
+        assert found["w"].to_list() == words[:250]
 
 
 def test_names_of_every_kind_survive(server: Server) -> None:

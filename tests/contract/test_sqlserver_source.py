@@ -48,6 +48,7 @@ from model.types import (
 )
 from tests.contract.conftest import Records
 from tests.contract.sqlserver_source import Proxy, Server, describe, extract, named, opened, own_database
+from tests.contract.windows import MOMENTS, windows
 from tests.mssql_server import babelfish
 
 pytestmark = pytest.mark.mssql
@@ -186,6 +187,52 @@ def test_every_type_arrives_equal(server: Server, route: type[Route], cases: lis
         keys = arrived[place].select(column.name for column in key)
         found = extract(server, "torture", (route,), selection=WithKeys(columns=key, keys=keys))
         assert found["id"].to_list() == [place], key
+
+
+DATED = {
+    "date": ("1000-01-01", "9999-12-31"),
+    "datetime": ("1753-01-01", "9999-12-31 23:59:59.997"),
+    "smalldatetime": ("1900-01-01", "2079-06-06"),
+    "datetime2(6)": ("0001-01-01", "9999-12-31 23:59:59.999999"),
+    "datetime2(7)": ("0001-01-01", "9999-12-31 23:59:59.999999"),
+    "datetimeoffset(7)": ("0001-01-02", "9999-12-30 23:59:59.999999"),
+    "int": ("1000-01-01", "9999-12-31"),
+    "char(10)": ("1000-01-01", "9999-12-31"),
+    "nvarchar(10)": ("1000-01-01", "9999-12-31"),
+}
+
+
+def dated(declared: str, moment: str) -> str:
+    """A moment as a literal of a column, no later than it where the type is coarser."""
+    day = moment[:10]
+    spelled = {"date": day, "datetime": moment[:23].replace(".999", ".997"), "smalldatetime": moment[:16]}
+    text = day if "char" in declared else spelled.get(declared, moment)
+    return day.replace("-", "") if declared == "int" else f"'{text}'"
+
+
+def test_windows_hold_every_row_once(server: Server) -> None:
+    here = list(DATED)
+    rows = [f"(0, {', '.join('NULL' for _ in here)})"]
+    for place in range(1, len(MOMENTS) + 3):
+        held = (dated(one, (DATED[one][0], *MOMENTS, DATED[one][1])[place - 1]) for one in here)
+        rows.append(f"({place}, {', '.join(held)})")
+    server.table("dated", "id int NOT NULL PRIMARY KEY, " + ", ".join(f"c{n} {one}" for n, one in enumerate(here)), *rows)
+    for window, wanted in windows(describe(server, "dated", "dbo").columns[1:]):
+        assert sorted(extract(server, "dated", selection=window)["id"]) == wanted
+
+
+@EITHER
+def test_keys_that_are_asked_for_come_and_no_others(server: Server, route: type[Route]) -> None:
+    """With all that SQL could trip over."""
+    words = ["", "it's", "a''b", "''", "a\\", "a\\'b", "%s :a ? {d}", "\u00fc", '"`[]', "line\\\nbreak", "line\\\r\nbreak", "--"]
+    written = [" + NCHAR(92) + ".join(f"N'{part}'" for part in word.replace("'", "''").split("\\")) for word in words]
+    rows = [f"({number}, {word}, {word})" for number, word in enumerate(written)]
+    server.table("worded", "id int NOT NULL PRIMARY KEY, n nvarchar(50), v varchar(50)", *rows, "(99, N'other', 'other')")
+    [_, *texts] = describe(server, "worded", "dbo").columns
+    for one in texts:
+        keys = pl.DataFrame({one.name: words})
+        found = extract(server, "worded", (route,), selection=WithKeys(columns=(one,), keys=keys)).sort("id")
+        assert found[one.name].to_list() == words
 
 
 def test_both_routes_hash_alike(server: Server) -> None:

@@ -27,7 +27,7 @@ _FORMAT = re.compile(r"YYYY(?P<first>[-/. ]?)MM(?P<second>[-/. ]?)DD(?:[ T]?HH.*
 # Types of timestamps, of any source, that are carried as text for what they hold beyond microseconds in one zone.
 _ZONED_TEXT = re.compile(r"datetimeoffset|timestamp.*with time zone|timestamptz|TIMESTAMP WITH TIME ZONE_NS", re.IGNORECASE)
 _NAIVE_TEXT = re.compile(r"datetime2|timestamp|datetime", re.IGNORECASE)
-_MOMENT = r"^(\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}(?:\.\d+)?)"
+_MOMENT = r"^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?)?"
 _OFFSET = r" ?([+-])(\d{2}):?(\d{2})?"
 # The clocks of no two places on Earth differ by more.
 _FARTHEST = timedelta(hours=26)
@@ -114,12 +114,12 @@ def _text_column(table: str, column: Column, declared: str | None, zone: ZoneInf
             zone=zone,
             spelled=lambda moment: _instant(moment, zone),
             comparable=_instants,
-            stored=lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}",
+            stored=_as_text,
             margin=_FARTHEST,
         )
     if _NAIVE_TEXT.search(column.source_type):
         return DateColumn(
-            column=column, zone=zone, spelled=_itself, comparable=_moments, stored=lambda moment: f"{moment:%Y-%m-%d %H:%M:%S}"
+            column=column, zone=zone, spelled=_itself, comparable=_moments, stored=_as_text
         )
     found = _FORMAT.fullmatch((declared or "").strip().upper())
     if found is None:
@@ -142,15 +142,21 @@ def _instant(moment: datetime, zone: ZoneInfo) -> datetime:
     return moment.replace(tzinfo=zone).astimezone(UTC)
 
 
+def _as_text(moment: datetime) -> str:
+    """Below no spelling of the same moment: midnight as its day alone."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(" 00:00:00")
+
+
 def _moments(values: pl.Series) -> pl.Series:
-    """'2026-11-25 10:00:00.1234567', with or without an offset behind it, as a naive timestamp."""
-    local = values.str.extract(_MOMENT, 1).str.replace("T", " ", literal=True)
-    return local.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    """'2026-11-25 10:00:00.1234567', with or without an offset behind it or a time, as a naive timestamp."""
+    day, minute, second = (values.str.extract(_MOMENT, group) for group in (1, 2, 3))
+    spelled = day + " " + minute.fill_null("00:00") + second.fill_null(":00")
+    return spelled.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
 
 
 def _instants(values: pl.Series) -> pl.Series:
     """'2026-11-25 10:00:00.1234567 +01:00' as an instant; without an offset it is UTC."""
-    sign, hours, minutes = (values.str.extract(_MOMENT + _OFFSET, group) for group in (2, 3, 4))
+    sign, hours, minutes = (values.str.extract(_MOMENT + _OFFSET, group) for group in (4, 5, 6))
     offset = (hours.cast(pl.Int64) * 60 + minutes.cast(pl.Int64).fill_null(0)).fill_null(0)
     ahead = (offset * 60_000_000).cast(pl.Duration("us"))
     local = _moments(values)

@@ -29,10 +29,13 @@ class Moves:
     deferred: pl.DataFrame
 
 
-def settle_moves(target: Target, tables: WarehouseTable, date: Column, to_come: Callable[[pl.Series], pl.Series]) -> Moves:
-    """Make updates of the staged inserts that are current in Stage, and unstage those whose date lies in a window `to_come`."""
+def settle_moves(target: Target, tables: WarehouseTable, date: Column, to_come: Callable[[pl.DataFrame], pl.Series]) -> Moves:
+    """Make updates of the staged inserts that are current in Stage, and unstage those that are in a window still `to_come`.
+
+    `to_come` is given their `_key_hash` and `date`.
+    """
     elsewhere = find_elsewhere(target, tables, date)
-    is_deferred = to_come(elsewhere.get_column("date"))
+    is_deferred = to_come(elsewhere)
     moves = Moves(moved=elsewhere.filter(~is_deferred), deferred=elsewhere.filter(is_deferred))
     if not elsewhere.is_empty():
         with target.engine.begin() as connection:

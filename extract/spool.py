@@ -104,6 +104,10 @@ class Spool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back memory and disk."""
         self._held.clear()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -108,6 +108,7 @@ class Checkpoints:
         with self.target.recorder.begin() as connection:
             now = self.target.now(connection)
             ended = {"State": str(state), "EndedAt": now, "RowsExtracted": rows, "RowsChanged": changed, "ErrorMessage": error}
+            ended["BatchId"] = attempt.batch  # of a window that was promoted with an earlier one: that one's
             connection.execute(sa.update(self._table).values(ended).where(*self._of(attempt.window, attempt.number)))
             status = {"EndedAt": now, "ExitStatus": int(state is AttemptState.FAILED)}
             connection.execute(sa.update(batches).values(status).where(batches.c.BatchId == attempt.batch))

@@ -1,4 +1,4 @@
-"""One window of a large table: extracted, compared with what Stage holds of it, promoted, and recorded as an attempt.
+"""Windows of a large table: each extracted and compared with what Stage holds of it; then promoted, several small ones together.
 
 What is missing is only noted: whether such a row is gone or has moved is asked when all windows have been read.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from cdc.diff import Changes
-from cdc.moves import Moves, settle_moves
+from cdc.moves import settle_moves
 from connections.target import Session
 from extract.selection import Between
 from extract.spool import Spool
@@ -24,17 +24,19 @@ from extract.udm_connectorx_extractor import StoredWindow
 from model.errors import IntegrityError
 from model.ops import EventType
 from model.region import Region
-from model.warehouse import Promotion
+from model.system_columns import KEY_HASH
+from model.warehouse import Promotion, WarehouseTable
 from model.windows import Window
 from orchestration.checkpoints import DayRead
 from orchestration.day_guard import check_day
 from orchestration.extraction import Compared, compare_stream, read_against
 from orchestration.healing import next_instant, publish
 from orchestration.large_table import LargeTable
-from orchestration.promoting import promote_staged, stage_changes, staged, step
+from orchestration.promoting import promote_staged, stage_changes, step
 from orchestration.quarantine import record_quarantine
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
+from orchestration.window_group import NONE_SUPERSEDED, Superseded, WindowGroup, WindowRead, group_of
 from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.large_tables")
@@ -42,37 +44,29 @@ LOG = logging.getLogger("udm.large_tables")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowLoad:
-    """What came of a window: its changes, what moved and what is deferred to a later window, and its current rows before."""
+    """What came of a window: its changes, its current rows before, what moved, and what another has superseded."""
 
     changes: Changes
     active: int
     moved: int = 0
+    moved_from: pl.Series = field(default_factory=pl.Series)
     deferred: pl.DataFrame = field(default_factory=pl.DataFrame)
+    superseded: Superseded = NONE_SUPERSEDED
 
     @property
     def inserted(self) -> int:
         """Keys that the warehouse did not have."""
-        return self.changes.inserted - self.moved - self.deferred.height
+        return self.changes.inserted - self.moved - self.deferred.height - self.superseded.inserted
 
     @property
     def updated(self) -> int:
         """Keys that it had, in this window or another one."""
-        return self.changes.updated + self.moved
+        return self.changes.updated + self.moved - self.superseded.updated
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is missing and nothing deferred."""
         return not len(self.changes.deleted_keys) and self.deferred.is_empty()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowRead:
-    """A window that has been read and compared and waits to be promoted; `began` is the target's time before (naive UTC)."""
-
-    window: Window
-    began: datetime
-    compared: Compared
-    spool: Spool
 
 
 def read_window(
@@ -86,31 +80,67 @@ def read_window(
     return WindowRead(window=window, began=began, compared=compared, spool=spool)
 
 
-def promote_window(
-    run: RunContext, session: Session, table: LargeTable, read: WindowRead, to_come: Callable[[pl.Series], pl.Series]
-) -> WindowLoad:
-    """Promote a window under the run's batch; `to_come` says which dates lie in windows that this run has still to promote."""
-    changes, tables = read.compared.changes, table.of_batch(run)
-    load = WindowLoad(changes=changes, active=len(read.compared.current.keys))
+def promote_windows(
+    run: RunContext,
+    session: Session,
+    table: LargeTable,
+    reads: Sequence[WindowRead],
+    to_come: Callable[[pl.Series], pl.Series],
+) -> list[WindowLoad]:
+    """Promote windows together, under the run's batch and one instant; of a key in several of them the last read counts.
+
+    `to_come` says which dates lie in windows that this run has still to promote.
+    """
+    tables, layouts = table.of_batch(run), table.described.layouts
+    loads = [WindowLoad(changes=read.compared.changes, active=len(read.compared.current.keys)) for read in reads]
     if run.options.dry_run:
-        return load
-    record_quarantine(run.target, run.settings, tables, run.batch, read.compared.quarantined, changes.quarantined)
-    if not changes.inserted + changes.updated:
-        return load
-    layouts = table.described.layouts
-    rows = staged(tables, layouts, replace(changes, deleted_keys=changes.deleted_keys.clear()), read.spool)
-    stage_changes(run, tables, layouts, rows, changes.inserted + changes.updated)
-    moves = settle_moves(run.target, tables, table.date.column, to_come) if changes.inserted else None
-    if moves is not None:
-        load = replace(load, moved=moves.moved.height, deferred=moves.deferred)
-    instant = next_instant(run.target, tables, read.began)
-    promotion = Promotion(batch=run.batch, instant=instant, inserted=load.inserted, updated=load.updated, deleted=0)
+        return loads
+    for read, load in zip(reads, loads, strict=True):
+        record_quarantine(run.target, run.settings, tables, run.batch, read.compared.quarantined, load.changes.quarantined)
+    group = group_of(tables, layouts, reads)
+    loads = [replace(load, superseded=lost) for load, lost in zip(loads, group.superseded, strict=True)]
+    if not group.inserted + group.updated:
+        return loads
+    stage_changes(run, tables, layouts, group.rows(), group.inserted + group.updated)
+    loads = _with_moves(run, table, tables, group, loads, to_come) if group.inserted else loads
+    moved, deferred = (sum(counts) for counts in zip(*((load.moved, load.deferred.height) for load in loads), strict=True))
+    instant = next_instant(run.target, tables, min(read.began for read in reads))
+    inserted = group.inserted - moved - deferred
+    promotion = Promotion(batch=run.batch, instant=instant, inserted=inserted, updated=group.updated + moved, deleted=0)
     if not promotion.rows:
         drop_staging(run.target, tables.staging)
-        return load
-    promote_staged(run, session, tables, promotion, _region(table, read.window, moves))
+        return loads
+    promote_staged(run, session, tables, promotion, _region(table, reads, loads))
     publish(run.target, tables, run.batch, instant)
-    return load
+    return loads
+
+
+def _with_moves(
+    run: RunContext,
+    table: LargeTable,
+    tables: WarehouseTable,
+    group: WindowGroup,
+    loads: Sequence[WindowLoad],
+    to_come: Callable[[pl.Series], pl.Series],
+) -> list[WindowLoad]:
+    def is_deferred(elsewhere: pl.DataFrame) -> pl.Series:
+        dates = elsewhere.get_column("date")
+        deferred, staged_by = to_come(dates), group.place_of(elsewhere.get_column(KEY_HASH))
+        for place, read in enumerate(group.reads):
+            deferred |= (staged_by < place) & table.date.within(dates, read.window)
+        return deferred
+
+    moves = settle_moves(run.target, tables, table.date.column, is_deferred)
+    moved, deferred = (group.place_of(rows.get_column(KEY_HASH)) for rows in (moves.moved, moves.deferred))
+    return [
+        replace(
+            load,
+            moved=int((moved == place).sum()),
+            moved_from=moves.moved.filter(moved == place).get_column("date"),
+            deferred=moves.deferred.filter(deferred == place),
+        )
+        for place, load in enumerate(loads)
+    ]
 
 
 def _read(
@@ -159,17 +189,22 @@ def _check_within(table: LargeTable, window: Window, frame: pl.DataFrame) -> Non
         )
 
 
-def _region(table: LargeTable, window: Window, moves: Moves | None) -> Region | None:
-    """What encloses the rows that are closed: the window, and where the rows that moved were."""
-    start, end = table.date.stored_ends(window)
-    if start is None and end is None:
-        return None
-    if moves is not None and moves.moved.height:
-        dates: pl.Series = moves.moved.get_column("date")
-        if dates.null_count():
+def _region(table: LargeTable, reads: Sequence[WindowRead], loads: Sequence[WindowLoad]) -> Region | None:
+    """What encloses the rows that are closed: the windows with updates, and where the rows that moved were."""
+    starts: list[Any] = []
+    ends: list[Any] = []
+    for read, load in zip(reads, loads, strict=True):
+        if load.changes.updated:
+            start, end = table.date.stored_ends(read.window)
+            if start is None and end is None:
+                return None
+            starts.append(start)
+            ends.append(end)
+        if load.moved_from.null_count():
             return None
-        least: Any = dates.min()
-        greatest: Any = dates.max()
-        start = min(start, least) if start is not None else None
-        end = end if end is not None and greatest < end else None
-    return Region(column=table.date.column.name, start=start, end=end)
+        if len(load.moved_from):
+            starts.append(load.moved_from.min())
+            ends.append(None)  # the greatest date has no end of its own kind behind it
+    if not starts:
+        return None
+    return Region(column=table.date.column.name, start=min(starts), end=None if None in ends else max(ends))

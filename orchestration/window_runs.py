@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
 
@@ -25,16 +25,21 @@ from model.windows import Window, WindowKind
 from observability.event_tracker import describe
 from orchestration.batch import begin_batch
 from orchestration.checkpoints import Attempt, Checkpoints, DayRead
+from orchestration.healing import heal, is_published
 from orchestration.large_table import LargeTable
 from orchestration.pipeline_state import AttemptState, DayState
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
 from orchestration.tables import record_events
-from orchestration.window_loading import WindowLoad, WindowRead, promote_window, read_window
+from orchestration.window_group import WindowRead
+from orchestration.window_loading import WindowLoad, promote_windows, read_window
+from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.large_tables")
 _WEEKS = 14  # of a weekday, which the guard goes by
 _UNREACHABLE = 3  # windows in a row that the source did not answer for
+# Small windows are promoted together, for a promotion costs the same however few rows it has.
+_GROUP_ROWS, _MOST_WINDOWS = 50_000, 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,8 +101,7 @@ class _Windows:
         if run.options.dry_run:
             began = self.checkpoints.now()
         else:
-            batch = begin_batch(run.retry, run.target, run.command, run.batch)
-            self.so_far.batches.add(batch)
+            batch = self._batch()
             begin = partial(self.checkpoints.begin, window, batch, forced=run.options.force)
             attempt = run.retry.ops("beginning an attempt", begin)
             run, began = run.of_batch(batch), attempt.began
@@ -105,16 +109,67 @@ class _Windows:
         read = partial(read_window, run, self.table, self.source, window, began, self.reads)
         return _Begun(run=run, window=window, attempt=attempt, reading=self.ahead.submit(context.run, read))
 
-    def finish(self, begun: _Begun, read: WindowRead) -> None:
-        """Promote what was read, and record how the attempt ended."""
-        with read.spool:
-            to_come = partial(in_any, self.table, [window for window in self.so_far.left if window != begun.window])
-            load = promote_window(begun.run, self.session, self.table, read, to_come)
-        if begun.attempt is not None:
-            self.record(begun, AttemptState.SUCCESS if load.is_settled else AttemptState.LOADED, load=load)
+    def wait(self, begun: _Begun) -> WindowRead | BaseException:
+        """What was read, or why it was not, which has been told."""
+        try:
+            return begun.reading.result()
+        except BaseException as error:  # noqa: BLE001 - raised again where it concerns more than the window
+            self.record(begun, AttemptState.FAILED, error=describe(error))
+            self.failed(begun, error)
+            return error
+
+    def finish(self, group: Sequence[tuple[_Begun, WindowRead]]) -> None:
+        """Promote what was read, under the first window's batch, and record how the attempts ended.
+
+        Where several windows fail together they are promoted one by one: one of them alone may be the reason.
+        """
+        first, reads = group[0][0], [read for _, read in group]
+        try:
+            others = {begun.window for begun, _ in group}
+            to_come = partial(in_any, self.table, [window for window in self.so_far.left if window not in others])
+            loads = promote_windows(first.run, self.session, self.table, reads, to_come)
+        except BaseException as error:  # noqa: BLE001 - told, and raised again where it concerns more than the windows
+            if len(group) == 1 or self.is_of_the_run(error):
+                for begun, _ in group:
+                    self.record(begun, AttemptState.FAILED, error=describe(error))
+                self.failed(first, error)
+                return
+            self._one_by_one(group, error)
+            return
+        for (begun, _), load in zip(group, loads, strict=True):
+            self._loaded(replace(begun, run=first.run), load)
+
+    def _one_by_one(self, group: Sequence[tuple[_Begun, WindowRead]], error: BaseException) -> None:
+        LOG.warning(
+            "%s: %d windows could not be promoted together, and are promoted one by one (%s)",
+            self.table, len(group), describe(error),
+        )  # fmt: skip
+        first, tables = group[0][0].run, self.table.of_batch(group[0][0].run)
+        heal(self.run, self.session, self.table.config)
+        drop_staging(self.run.target, tables.staging)
+        if is_published(self.run.target, tables, first.batch):
+            # Stage had them all; what was compared with Stage as it was before must not be promoted again.
+            for begun, _ in group:
+                self.record(begun, AttemptState.FAILED, error=describe(error))
+                self.failed(begun, error)
+            return
+        for begun, read in group:
+            self.finish([(replace(begun, run=self.run.of_batch(self._batch())), read)])
+
+    def _loaded(self, begun: _Begun, load: WindowLoad) -> None:
         self.so_far.loads[begun.window] = load
-        if begun.attempt is not None and not load.is_settled:
-            self.so_far.open.append(begun.attempt)
+        if begun.attempt is None:
+            return
+        attempt = replace(begun.attempt, batch=begun.run.batch)
+        state = AttemptState.SUCCESS if load.is_settled else AttemptState.LOADED
+        self.record(replace(begun, attempt=attempt), state, load=load)
+        if not load.is_settled:
+            self.so_far.open.append(attempt)
+
+    def _batch(self) -> int:
+        batch = begin_batch(self.run.retry, self.run.target, self.run.command, self.run.batch)
+        self.so_far.batches.add(batch)
+        return batch
 
     def record(self, begun: _Begun, state: AttemptState, *, load: WindowLoad | None = None, error: str | None = None) -> None:
         """The attempt's end and its events; after a failure an error in writing them must not hide the first one."""
@@ -131,11 +186,14 @@ class _Windows:
             LOG.error("the end of an attempt could not be written to ops: %s", describe(failed))
         record_events(begun.run)
 
-    def failed(self, begun: _Begun, error: BaseException) -> None:
-        """Record the failure and go on, unless the run was asked to stop or the whole table is to start over."""
-        self.record(begun, AttemptState.FAILED, error=describe(error))
+    def is_of_the_run(self, error: BaseException) -> bool:
+        """Whether the run was asked to stop, or the whole table is to start over."""
         stops = self.run.cancellation.requested or isinstance(error, Interrupted) or not isinstance(error, Exception)
-        if stops or self.run.retry.may_pass(error):
+        return stops or self.run.retry.may_pass(error)
+
+    def failed(self, begun: _Begun, error: BaseException) -> None:
+        """Tell of a window's failure and go on, unless it is the run's own."""
+        if self.is_of_the_run(error):
             raise error
         message = describe(error).removeprefix(f"{self.table}: ")
         self.so_far.failures[begun.window] = message
@@ -148,15 +206,15 @@ class _Windows:
         return f" {failures} times in a row, and is tried again with each run" if often else ""
 
     @contextmanager
-    def given_up(self, begun: list[_Begun]) -> Iterator[None]:
-        """What is being read when the block is left is waited for, and its attempt is no success."""
+    def given_up(self, begun: list[_Begun], group: list[tuple[_Begun, WindowRead]]) -> Iterator[None]:
+        """What is being read or waits when the block is left is waited for, and its attempt is no success."""
         try:
             yield
         finally:
-            for one in begun:
+            waiting = [*(one for one, _ in group), *begun]
+            for one in waiting:
                 if one.reading.exception() is None:
-                    with one.reading.result().spool:
-                        pass
+                    one.reading.result().spool.close()
                 self.record(one, AttemptState.FAILED, error="read, but not promoted: the run ended before")
 
 
@@ -177,11 +235,12 @@ def load_windows(run: RunContext, session: Session, table: LargeTable, source: S
             ahead=ahead,
         )
         begun: list[_Begun] = []
-        with windows.given_up(begun):
-            _load_in_order(windows, begun)
+        group: list[tuple[_Begun, WindowRead]] = []
+        with windows.given_up(begun, group):
+            _load_in_order(windows, begun, group)
 
 
-def _load_in_order(windows: _Windows, begun: list[_Begun]) -> None:
+def _load_in_order(windows: _Windows, begun: list[_Begun], group: list[tuple[_Begun, WindowRead]]) -> None:
     run, so_far, table = windows.run, windows.so_far, windows.table
     left = so_far.left
     unreachable = 0
@@ -189,22 +248,23 @@ def _load_in_order(windows: _Windows, begun: list[_Begun]) -> None:
         run.cancellation.check()
         run.reporter.windows_done(str(table), len(so_far.loads) + len(so_far.failures), len(so_far.planned))
         current = begun.pop() if begun else windows.begin(window)
-        try:
-            read = current.reading.result()
-            unreachable = 0
-        except BaseException as error:  # noqa: BLE001 - told, and raised again where it concerns more than the window
-            windows.failed(current, error)
-            unreachable = unreachable + 1 if _is_unreachable(error) else 0
-            if isinstance(error, SourceRefused) or unreachable >= _UNREACHABLE:
-                LOG.error("%s: its other windows are not tried: the source would fail them in the same way", table)
-                return
-            continue
-        if place + 1 < len(left):
+        read = windows.wait(current)
+        unreachable = unreachable + 1 if isinstance(read, BaseException) and _is_unreachable(read) else 0
+        hopeless = isinstance(read, SourceRefused) or unreachable >= _UNREACHABLE
+        is_last = hopeless or place + 1 == len(left)
+        if hopeless:
+            LOG.error("%s: its other windows are not tried: the source would fail them in the same way", table)
+        if not is_last:
             begun.append(windows.begin(left[place + 1]))
-        try:
-            windows.finish(current, read)
-        except BaseException as error:  # noqa: BLE001 - likewise
-            windows.failed(current, error)
+        if isinstance(read, WindowRead):
+            group.append((current, read))
+        if group and (is_last or len(group) >= _MOST_WINDOWS or sum(read.rows for _, read in group) >= _GROUP_ROWS):
+            windows.finish(group)
+            for _, done in group:
+                done.spool.close()
+            group.clear()
+        if is_last:
+            return
 
 
 def in_any(table: LargeTable, windows: Iterable[Window], dates: pl.Series) -> pl.Series:

@@ -12,6 +12,7 @@ import pytest
 from extract.duckdb_extractor import DuckDBExtractor
 from extract.selection import Between, WithKeys
 from model.errors import SourceRefused, SourceUnavailable
+from orchestration import window_runs
 from orchestration.large_tables import run_large_tables
 from orchestration.pipeline_state import Asked
 from orchestration.results import TableResult, WindowCounts
@@ -51,6 +52,10 @@ class Large:
             return read(extractor, table, columns, rows, selection)
 
         monkeypatch.setattr(DuckDBExtractor, "read", reading)
+
+    def one_by_one(self, rows: int = 1) -> None:
+        """Windows are promoted as soon as they have so many rows between them."""
+        self.monkeypatch.setattr(window_runs, "_GROUP_ROWS", rows)
 
     def _tick(self) -> datetime:
         self.now += timedelta(microseconds=1)
@@ -180,7 +185,9 @@ def test_too_many_missing_keys_block_the_deletes_alone(large: Large) -> None:
     assert large.load(confirm_deletes=2, delete_guard_rows=1, force=True).deleted == 3
 
 
-def test_a_key_in_two_windows_has_one_version_the_last_read_and_does_not_flap(large: Large, pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("rows", [1, 1_000], ids=["one by one", "together"])
+def test_a_key_in_two_windows_is_what_was_read_last_and_does_not_flap(large: Large, pipeline: Pipeline, rows: int) -> None:
+    large.one_by_one(rows)
     pipeline.set_key(TABLE, "ID")
     columns = "ID INTEGER, D DATE, V VARCHAR"
     large.fill((1, day(4), "first"), (1, day(5), "last"), columns=columns)
@@ -263,6 +270,7 @@ def test_a_lost_session_goes_on_with_the_windows_that_are_left(
     large: Large, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large.fill(*ROWS)
+    large.one_by_one()
     faults = Faults(pipeline.target, monkeypatch)
     # Between the second window's promotion to Stage and that to Bronze: healing brings its two rows there.
     with faults.at(second_insert_into_bronze(), connection_lost):
@@ -276,6 +284,7 @@ def test_a_database_error_fails_its_window_and_the_next_run_heals_it(
     large: Large, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large.fill(*ROWS)
+    large.one_by_one()
     faults = Faults(pipeline.target, monkeypatch)
     with faults.at(second_insert_into_bronze(), refused):
         assert large.run().status == "FAILED"
@@ -283,6 +292,24 @@ def test_a_database_error_fails_its_window_and_the_next_run_heals_it(
     large.load()
     assert [row[0] for row in large.active()] == [1, 2, 3, 4, 5, 6]
     assert large.versions(2) == [("b", "I")]
+
+
+def test_windows_that_fail_together_are_promoted_one_by_one(
+    large: Large, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, logged: Records
+) -> None:
+    large.fill(*ROWS)
+    faults = Faults(pipeline.target, monkeypatch)
+    with faults.at(lambda point: point.startswith("INSERT INTO") and "_cdc" in point and "_staging" in point, refused):
+        assert large.load().inserted == 6
+    assert [row[0] for row in large.active()] == [1, 2, 3, 4, 5, 6]
+    assert any("one by one" in message for message in logged.messages())
+    # Where Stage has them all the rest is brought to its end, and nothing comes twice.
+    large.fill(*((key, date, "changed") for key, date, _ in ROWS[3:]), *ROWS[:3])
+    with faults.at(lambda point: point.startswith("INSERT INTO") and "_scd2_python" in point, refused):
+        assert large.run().status == "FAILED"
+    assert [versions[-1] for versions in map(large.versions, (4, 5, 6))] == [("changed", "U")] * 3
+    assert large.load().changed == 0
+    assert pipeline.staging_tables() == []
 
 
 def test_a_range_is_read_again_whatever_its_state(large: Large) -> None:

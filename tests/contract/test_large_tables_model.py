@@ -143,6 +143,7 @@ def _run(large: Large, faults: Faults, world: World, truths: dict[datetime, list
     random = world.random
     large.fill(*world.rows.values())
     how = random.choice(("good", "good", "good", "source", "refused", "killed"))
+    large.one_by_one(random.choice((1, 4, 1_000)))
     world.tried()
     if how == "source":
         reads = random.randint(1, 8)

@@ -13,7 +13,7 @@ from orchestration.extraction import Extracted
 from orchestration.results import TableResult
 from orchestration.table_config import TableConfig
 
-LOG = logging.getLogger("udm.small_tables")
+LOG = logging.getLogger("udm.tables")
 
 
 def failed_with(config: TableConfig, result: TableResult, error: BaseException) -> TableResult:

@@ -63,6 +63,7 @@ class Settings:
     delete_guard_rows: int = 1_000
     quarantine_rows: int = 1_000
     max_tx_rows: int | None = None
+    alter_max_rows: int = 1_000_000
     retry_attempts: int = 3
     retry_seconds: float = 1.0
     log_level: str = "INFO"
@@ -121,6 +122,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         delete_guard_rows=_whole(env, "DELETE_GUARD_ROWS", 1_000, least=0),
         quarantine_rows=_whole(env, "QUARANTINE_ROWS", 1_000, least=0),
         max_tx_rows=_whole(env, "MAX_TX_ROWS", 0, least=0) if env.get("MAX_TX_ROWS") else None,
+        alter_max_rows=_whole(env, "ALTER_MAX_ROWS", 1_000_000, least=0),
         retry_attempts=_whole(env, "RETRY_ATTEMPTS", 3),
         retry_seconds=_ratio(env, "RETRY_SECONDS", 1.0, like="1.5"),
         log_level=_level(env),

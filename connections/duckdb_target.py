@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
 from connections.duckdb_types import canonical_type, cast_text, duckdb_type, travels_as_text
-from connections.target import Databases, Session, Target
+from connections.target import Databases, Rebuilt, Session, Target
 from model.errors import TableHeld, TargetHeld, TargetUnavailable, ValueNotExact
 from model.names import TableName
 from model.types import Column, ColumnType
@@ -60,6 +60,7 @@ class DuckDBTarget(Target):
 
     kind: ClassVar[str] = "duckdb"
     add_column_keyword: ClassVar[str] = "ADD COLUMN"
+    drops_indexes_apart: ClassVar[bool] = True  # an ALTER still sees those that its own transaction has dropped
     reads_by_region = True
 
     def __init__(self, folder: Path, databases: Databases, *, memory_limit: str) -> None:
@@ -106,6 +107,23 @@ class DuckDBTarget(Target):
             Column(name=column, type=canonical_type(kind) or ColumnType(kind="text"), nullable=nullable, source_type=kind)  # type: ignore[arg-type]
             for column, kind, nullable in rows
         )
+
+    def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> list[Rebuilt]:
+        """All of the table's: no column's type is altered while it has any, on whatever column."""
+        del column
+        query = sa.text(
+            "SELECT index_name, is_unique, CAST(expressions AS VARCHAR[]) FROM duckdb_indexes() WHERE database_name = :database "
+            "AND schema_name = :schema AND table_name = :table"
+        )
+        about = {"database": name.database, "schema": name.schema, "table": name.table}
+        schema = f"{_quote(name.database)}.{_quote(name.schema)}"
+        return [
+            Rebuilt(
+                drop=f"DROP INDEX {schema}.{_quote(index)}",
+                create=f"CREATE {'UNIQUE ' if unique else ''}INDEX {_quote(index)} ON {self.quoted(name)} ({', '.join(columns)})",
+            )
+            for index, unique, columns in connection.execute(query, about).all()
+        ]
 
     def tables_in(self, connection: sa.Connection, database: str, schema: str) -> list[str]:
         """From `duckdb_tables()`."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # The driver manager's pool would hand out sessions that keep another table's lock; SQLAlchemy's resets what it hands out.
 pyodbc.pooling = False
 
+LOCK_TIMEOUT = "SET LOCK_TIMEOUT 300000"
 # XACT_ABORT: an error rolls back the whole transaction, so that no half of a promotion can be committed. The ANSI settings are
 # those that a statement on a table with a filtered index must run under, else error 1934.
 # https://learn.microsoft.com/sql/t-sql/statements/create-index-transact-sql#required-set-options-for-filtered-indexes
@@ -26,7 +27,7 @@ SESSION_SETTINGS = (
     "SET QUOTED_IDENTIFIER, ANSI_NULLS, ANSI_PADDING, ANSI_WARNINGS, ARITHABORT, CONCAT_NULL_YIELDS_NULL ON",
     "SET NUMERIC_ROUNDABORT OFF",
     "SET DATEFORMAT ymd",
-    "SET LOCK_TIMEOUT 300000",
+    LOCK_TIMEOUT,
 )
 VERSION = "SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(128)), CAST(SERVERPROPERTY('EngineEdition') AS int)"
 DATABASE_ID = "SELECT DB_ID(?)"

@@ -9,6 +9,7 @@ from model.names import TableName
 
 LONGEST_NAME = 128  # of any object, in UTF-16 code units
 SCHEMA_ID = "SELECT SCHEMA_ID(:schema)"  # in the current database
+LOCK_TIMEOUT = "SET LOCK_TIMEOUT {milliseconds}"
 NOW = "SELECT CAST(SYSUTCDATETIME() AS datetime2(6))"
 
 

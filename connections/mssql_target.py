@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.types import TypeEngine
 
-from connections import mssql_catalogue, mssql_statements
+from connections import mssql_catalogue, mssql_indexes, mssql_session, mssql_statements
 from connections.bulk_copy import BulkCopy, BulkSettings
 from connections.mssql_errors import code_of, is_transient
 from connections.mssql_health import warnings_of
@@ -23,10 +23,10 @@ from connections.mssql_insert import insert, statement
 from connections.mssql_lock import PREFIX, held
 from connections.mssql_login import Login, driver_of
 from connections.mssql_session import check_server, connect
-from connections.mssql_types import key_type, mssql_type, travelling_as
+from connections.mssql_types import is_metadata, key_type, mssql_type, travelling_as
 from connections.mssql_values import checked
 from connections.named_type import NamedType
-from connections.target import Databases, Session, Target
+from connections.target import Databases, Rebuilt, Session, Target
 from model.errors import UnsupportedName
 from model.names import TableName
 from model.system_columns import BATCH_ID, BRONZE_SYSTEM, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
@@ -123,6 +123,33 @@ class MSSQLTarget(Target):
     def columns_of(self, connection: sa.Connection, name: TableName) -> tuple[Column, ...]:
         """From INFORMATION_SCHEMA."""
         return mssql_catalogue.columns_of(connection, name)
+
+    def is_own_type(self, held: Column) -> bool:
+        """VARCHAR too: a predecessor's tables have it, and NVARCHAR holds what it holds."""
+        return super().is_own_type(held) or held.source_type.startswith("varchar(")
+
+    def is_metadata(self, held: Column, wanted: ColumnType) -> bool:
+        """See `mssql_types`."""
+        return is_metadata(held.source_type, self.type_text(wanted))
+
+    def alter_type(self, name: TableName, column: str, wanted: ColumnType) -> str:
+        """Says NULL: left out it is what the session's settings have it be."""
+        return f"ALTER TABLE {self.quoted(name)} ALTER COLUMN {mssql_catalogue.quoted(column)} {self.type_text(wanted)} NULL"
+
+    def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> list[Rebuilt]:
+        """Those that hold the column, but for what belongs to a constraint: that is the table's owners'."""
+        return mssql_indexes.indexes_over(connection, name, self.quoted(name), column)
+
+    @contextmanager
+    def impatient(self, connection: sa.Connection) -> Iterator[None]:
+        """For the block; a session's setting is no part of its transaction."""
+        connection.execute(sa.text(mssql_statements.LOCK_TIMEOUT.format(milliseconds=self.alter_patience * 1000)))
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                with suppress(pyodbc.Error):  # the session is lost, and the pool will see it
+                    connection.connection.cursor().execute(mssql_session.LOCK_TIMEOUT)
 
     def tables_in(self, connection: sa.Connection, database: str, schema: str) -> list[str]:
         """From INFORMATION_SCHEMA."""

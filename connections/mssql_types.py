@@ -80,6 +80,16 @@ def _sized(name: str, size: int | None, longest: int) -> str:
     return f"{name}({size})" if size and size <= longest else f"{name}(max)"
 
 
+def is_metadata(before: str, after: str) -> bool:
+    """Whether ALTER COLUMN to this wider type leaves the rows alone: only more room in NVARCHAR and VARBINARY, not (max).
+
+    Microsoft promises it of no other type that is used here: integers only where rows are compressed, decimals not at all.
+    https://learn.microsoft.com/sql/t-sql/statements/alter-table-transact-sql#alter-column
+    """
+    (name, _, _), (other, _, size) = before.partition("("), after.partition("(")
+    return name == other and name in {"nvarchar", "varbinary"} and size != "max)"
+
+
 def key_type(column_type: ColumnType) -> ColumnType:
     """The type of a key column: bounded, for (MAX) cannot be indexed, and users join on their keys."""
     longest = {Kind.TEXT: LONGEST_NVARCHAR // 2, Kind.BINARY: LONGEST_VARBINARY}.get(column_type.kind)
@@ -107,11 +117,13 @@ def catalogue_type(
     match name:
         case "decimal" | "numeric":
             return decimal(precision or 0, scale or 0), f"{name}({precision},{scale})"
-        case "nvarchar" | "varbinary":
-            kind = Kind.TEXT if name == "nvarchar" else Kind.BINARY
+        case "nvarchar" | "varchar" | "varbinary":
             bound = None if length in {None, -1} else length
-            shown = f"{name}({'max' if bound is None else bound})"
-            return ColumnType(kind=kind, length=bound if kind is Kind.BINARY else bound and -(-bound // 2)), shown
+            kind = ColumnType(
+                kind=Kind.BINARY if name == "varbinary" else Kind.TEXT,
+                length=bound and -(-bound // 2) if name == "nvarchar" else bound,
+            )
+            return kind, f"{name}({'max' if bound is None else bound})"
         case "binary":
             return ColumnType(kind=Kind.BINARY, length=length), f"binary({length})"
         case "time" | "datetime2" | "datetimeoffset":

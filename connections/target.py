@@ -23,6 +23,7 @@ from model.names import TableName
 from model.system_columns import SCD2_KEY
 from model.types import Column, ColumnType, Kind
 from model.warehouse import WarehouseTable
+from model.widening import Widening, widens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,14 @@ class Databases:
     stage: str
     bronze: str
     general: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """An index that stands in the way of an ALTER: the statements that drop it and create it as it was, as SQL text."""
+
+    drop: str
+    create: str
 
 
 class Session(Protocol):
@@ -54,6 +63,10 @@ class Target(ABC):
     """How staging tables are stored that need not outlive a crash of the server."""
     reads_by_region: ClassVar[bool] = False
     """Whether a range of a date column spares more than an index would: rows lie in the order in which they were loaded."""
+    drops_indexes_apart: ClassVar[bool] = False
+    """Whether an index in the way of an ALTER must be gone in a transaction before it."""
+    alter_patience: ClassVar[int] = 5
+    """Seconds that an ALTER waits for its lock, where the target has locks: whoever comes after it waits behind it."""
     max_tx_rows: ClassVar[int] = 0
     """Changed rows that a transaction should hold where MAX_TX_ROWS does not say; 0 is any number."""
 
@@ -113,6 +126,35 @@ class Target(ABC):
         """CREATE TABLE, where it is missing."""
         del database
         connection.execute(CreateTable(table, if_not_exists=True))
+
+    def widening(self, held: Column, wanted: ColumnType) -> Widening | None:
+        """What altering a stored column to a wider type costs; None where that is not one, or the column's type is not ours."""
+        if not self.is_own_type(held) or not widens(held.type, wanted):
+            return None
+        return Widening.METADATA if self.is_metadata(held, wanted) else Widening.REWRITE
+
+    def is_own_type(self, held: Column) -> bool:
+        """Whether a stored column has a type that the pipeline gives, so that its canonical type says all of it."""
+        return held.source_type == self.type_text(held.type)
+
+    def is_metadata(self, held: Column, wanted: ColumnType) -> bool:
+        """Whether the target gives a stored column this wider type without a look at the table's rows."""
+        del held, wanted
+        return False
+
+    def alter_type(self, name: TableName, column: str, wanted: ColumnType) -> str:
+        """The statement that gives a nullable column another type, as SQL text."""
+        return f"ALTER TABLE {self.quoted(name)} ALTER COLUMN {self.quoted_column(column)} TYPE {self.type_text(wanted)}"
+
+    def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> Sequence[Rebuilt]:
+        """The indexes that must go before a column's type is altered, and come back after; none where the target sees to them."""
+        del connection, name, column
+        return ()
+
+    def impatient(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """Within a transaction: a lock is waited for `alter_patience` seconds and no longer."""
+        del connection
+        return nullcontext()
 
     @abstractmethod
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
@@ -300,6 +342,10 @@ class Target(ABC):
     def quoted(self, name: TableName) -> str:
         """A table's name as it stands in SQL text."""
         return self.text_dialect.identifier_preparer.format_table(self.table(name, ()))
+
+    def quoted_column(self, column: str) -> str:
+        """A column's name, or an index's, as it stands in SQL text."""
+        return self.text_dialect.identifier_preparer.quote_identifier(column)
 
 
 _HASH = ColumnType(kind=Kind.BINARY, length=16)

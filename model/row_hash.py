@@ -127,10 +127,12 @@ class Comparing(Enum):
 def how_compared(stored: HashLayout, now: HashLayout, arriving: Collection[str]) -> Comparing:
     """How rows hashed under `stored` are compared with rows hashed under `now` that hold the columns `arriving`.
 
-    A column that has gone cannot be hashed in arriving rows. One that is excluded now must not be compared any more; one that no
-    longer is must be, and the old hash says nothing of it. The stored rows then decide, unless a mask kept too little of them.
+    A column that has gone cannot be hashed in arriving rows, and one of another kind hashes otherwise although its values are the
+    same. One that is excluded now must not be compared any more; one that no longer is must be, and the old hash says nothing of
+    it. The stored rows then decide, unless a mask kept too little of them.
     """
-    gone = any(name not in arriving for name in stored.value_names)
+    kinds = dict(now.values)
+    gone = any(name not in arriving or kinds.get(name, kind) is not kind for name, kind in stored.values)
     included = any(name in stored.excluded for name in now.value_names)
     excluded = any(name in now.excluded for name in stored.value_names)
     if not (gone or included or excluded):

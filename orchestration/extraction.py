@@ -32,7 +32,7 @@ from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from schema.column_rules import ColumnRules, check_no_rule_is_lost, choose_rules
 from schema.column_sync import choose_key, read_listed
-from schema.evolution import LayerPlan, check_layers_agree, plan_evolution
+from schema.evolution import LayerPlan, check_layers_agree, likely_renames, plan_evolution
 
 LOG = logging.getLogger("udm.extraction")
 
@@ -131,7 +131,21 @@ def compare_stream(
 def describe_table(run: RunContext, config: TableConfig, extractor: Extractor) -> Described:
     """Look the table up in its source's catalogue and in the target, and plan what has to change there."""
     tables, plans, rules = _describe(run, config, extractor)
-    return Described(tables=tables, plans=plans, rules=rules, layouts=_layouts(run, tables, rules))
+    layouts = _layouts(run, tables, rules)
+    _tell(run, tables, plans, layouts)
+    return Described(tables=tables, plans=plans, rules=rules, layouts=layouts)
+
+
+def _tell(run: RunContext, tables: WarehouseTable, plans: tuple[LayerPlan, LayerPlan], layouts: Layouts) -> None:
+    """Say what will be done to Stage and Bronze: all that a dry run does about it."""
+    for step in (step for plan in plans for step in plan.steps(run.target)):
+        LOG.info("%s: schema%s: %s", tables, ", not applied" if run.options.dry_run else "", step)
+    for before, after in likely_renames(plans[0], layouts.columns_before):
+        LOG.warning(
+            "%s: column %s has vanished and %s of the same type is new: if it was renamed, its history goes on only where a view "
+            "gives it its old name",
+            tables, before, after,
+        )  # fmt: skip
 
 
 def _describe(
@@ -154,7 +168,7 @@ def _describe(
     tables = config.warehouse_table(run.target, run.batch, columns, key)
     run.target.check_names(tables)
     with run.target.engine.connect() as connection:
-        plans = plan_evolution(run.target, connection, tables)
+        plans = plan_evolution(run.target, connection, tables, run.settings.alter_max_rows)
         check_layers_agree(run.target, connection, tables, plans)
     vanished = plans[0].vanished
     check_no_rule_is_lost(str(config), rules, vanished, general)

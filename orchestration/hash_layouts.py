@@ -25,6 +25,14 @@ class Layouts:
     layout: HashLayout
     known: dict[int, HashLayout]
 
+    @property
+    def columns_before(self) -> frozenset[str]:
+        """The columns of the newest layout before this one; none where there is none."""
+        newest = max((identity for identity in self.known if identity != self.id), default=None)
+        if newest is None:
+            return frozenset()
+        return frozenset((*self.known[newest].key_names, *self.known[newest].value_names, *self.known[newest].excluded))
+
 
 def find_layout(target: Target, tables: WarehouseTable, layout: HashLayout) -> Layouts:
     """The layout's id, or 0 where it is new; nothing is written.

@@ -15,9 +15,9 @@ from orchestration.pipeline_state import Calendar
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
+from schema.altering import apply_evolution
 from schema.column_rules import ColumnRules
 from schema.column_sync import sync_columns
-from schema.evolution import apply_evolution
 from sources.registry import Source
 
 
@@ -59,7 +59,7 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
     table = LargeTable(config=config, described=described, date=dates, calendar=calendar)
     if not run.options.dry_run:
         tables = described.tables
-        apply_evolution(run.target, tables, described.plans)
+        apply_evolution(run.target, tables, described.plans, run.retry.ops)
         sync_columns(run.target, tables.source, tables.table, tables.columns, tables.keys)
         create_window_index(run.target, tables.stage, dates.column.name)
     return table

@@ -26,8 +26,8 @@ from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from orchestration.table_lock import hold_table
 from orchestration.tables import run_tables
+from schema.altering import apply_evolution
 from schema.column_sync import sync_columns
-from schema.evolution import apply_evolution
 from schema.staging_cleanup import drop_dead_staging, drop_staging
 
 LOG = logging.getLogger("udm.small_tables")
@@ -103,7 +103,7 @@ def _extract(run: RunContext, config: TableConfig, spool: Spool) -> Extracted:
 
 def _promote(run: RunContext, session: Session, extracted: Extracted, changes: Changes, spool: Spool) -> None:
     target, tables = run.target, extracted.tables
-    apply_evolution(target, tables, extracted.plans)
+    apply_evolution(target, tables, extracted.plans, run.retry.ops)
     sync_columns(target, tables.source, tables.table, tables.columns, tables.keys)
     record_quarantine(target, run.settings, tables, run.batch, extracted.quarantined, changes.quarantined)
     if not changes.is_empty:

@@ -1,34 +1,62 @@
 """Schema evolution: a plan from the source's columns and the target's, then its application.
 
 A new column is added to both layers. A vanished column is kept: its open versions keep their last value, later ones hold NULL.
-A type that changed is an error for now (TODO.md).
+A column that is wider now is altered: in place where the target has it as a change of metadata, below ALTER_MAX_ROWS where it
+rewrites the rows. Whatever else changed is a decision, and so an error of that table. Each layer is planned by what it holds, so
+that a run which ended between the two leaves to the next one what is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from connections.target import Target
-from data_load.schema_utils import typed
+from connections.target import Rebuilt, Target
 from model import system_columns as sc
 from model.errors import IntegrityError, SchemaEvolutionError
+from model.masking import MaskMethod
 from model.names import TableName
-from model.types import Column
+from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
-from schema.table_creator import create_bronze, create_stage
+from model.widening import Widening, widens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widened:
+    """A stored column of the type `before`, as the target spells it, that needs the wider type `wanted`, spelled `after`."""
+
+    column: str
+    before: str
+    wanted: ColumnType
+    after: str
+    how: Widening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPlan:
-    """What one layer's table needs: creation, or new columns; `vanished` are its columns that the source has no more."""
+    """What one layer's table needs: creation, or new and wider columns; `gone` are its columns that the source has no more."""
 
     name: TableName
-    create: bool
-    added: tuple[Column, ...]
-    vanished: tuple[str, ...]
+    create: bool = False
+    added: tuple[Column, ...] = ()
+    widened: tuple[Widened, ...] = ()
+    gone: tuple[Column, ...] = ()
+
+    @property
+    def vanished(self) -> tuple[str, ...]:
+        """The names of the columns that the source has no more."""
+        return tuple(column.name for column in self.gone)
+
+    def steps(self, target: Target) -> Iterator[str]:
+        """What will be done, a line each."""
+        if self.create:
+            yield f"create {self.name}"
+        for column in self.added:
+            yield f"add column {column.name!r} ({target.type_text(column.type)}) to {self.name}"
+        for wider in self.widened:
+            yield f"alter column {wider.column!r} of {self.name} from {wider.before} to {wider.after} ({wider.how})"
 
 
 def plan_layer(
@@ -37,17 +65,39 @@ def plan_layer(
     """Compare the source's columns with those that the target's catalogue gives (`held`, empty where there is no table).
 
     Raises:
-        SchemaEvolutionError: the table is not one of ours, or a column changed its type, or its name in case only.
+        SchemaEvolutionError: the table is not one of ours, or a column changed its type other than to a wider one, or its name in
+            case only.
     """
     if not held:
-        return LayerPlan(name=name, create=True, added=(), vanished=())
+        return LayerPlan(name=name, create=True)
+    _check_ours(table, name, held, system)
+    _check_spelling(table, name, source, held)
     by_name = {column.name: column for column in held}
-    lacking = [column for column in system if column not in by_name]
+    known = [(column, by_name[column.name]) for column in source if column.name in by_name]
+    names = {column.name for column in source}
+    return LayerPlan(
+        name=name,
+        added=tuple(column for column in source if column.name not in by_name),
+        widened=tuple(_widened(target, table, name, column, other) for column, other in known if _differ(target, column, other)),
+        gone=tuple(column for column in held if column.name not in names and column.name not in system),
+    )
+
+
+def _differ(target: Target, column: Column, held: Column) -> bool:
+    return target.type_text(column.type) != held.source_type
+
+
+def _check_ours(table: str, name: TableName, held: Sequence[Column], system: Sequence[str]) -> None:
+    there = {column.name for column in held}
+    lacking = [column for column in system if column not in there]
     if lacking:
         raise SchemaEvolutionError(
             f"{table}: {name} exists, but lacks the pipeline's columns {', '.join(lacking)}.",
             remedy="It was made by something else: rename it, or set StageTableName or BronzeTableName to another name.",
         )
+
+
+def _check_spelling(table: str, name: TableName, source: Sequence[Column], held: Sequence[Column]) -> None:
     spelled = {column.name.casefold(): column.name for column in held}
     for column in source:
         stored = spelled.get(column.name.casefold(), column.name)
@@ -56,38 +106,97 @@ def plan_layer(
                 f"{table}: the source spells column {stored!r} as {column.name!r} now, and {name} takes the two for one.",
                 remedy="Load a view that gives the column its old name.",
             )
-        other = by_name.get(column.name)
-        wanted = target.type_text(column.type)
-        if other is not None and other.source_type != wanted and column.mask:
-            raise SchemaEvolutionError(
-                f"{table}: column {column.name!r} is masked with {column.mask} now and would be stored as {wanted}, "
-                f"but {name} holds it as {other.source_type}, loaded in clear or under another mask.",
-                remedy="Rename that column in Stage and in Bronze, and overwrite or drop what it holds: this one is then added "
-                "anew, and a row has it from its next version on. Or load the table under another StageTableName and "
-                "BronzeTableName, and drop the old ones.",
-            )
-        if other is not None and other.source_type != wanted:
-            raise SchemaEvolutionError(
-                f"{table}: column {column.name!r} is now {column.source_type or column.type} at the source ({wanted} here), "
-                f"but {name} holds it as {other.source_type}.",
-                remedy="Rename the column in a view and load that, or convert the target's column by hand.",
-            )
-    names = {column.name for column in source}
-    return LayerPlan(
-        name=name,
-        create=False,
-        added=tuple(column for column in source if column.name not in by_name),
-        vanished=tuple(column.name for column in held if column.name not in names and column.name not in system),
-    )
 
 
-def plan_evolution(target: Target, connection: sa.Connection, tables: WarehouseTable) -> tuple[LayerPlan, LayerPlan]:
-    """The plans for Stage and Bronze."""
+def _widened(target: Target, table: str, name: TableName, column: Column, held: Column) -> Widened:
+    wanted = target.type_text(column.type)
+    # Under this mask alone the type is still the source's own.
+    if column.mask and column.mask != MaskMethod.NULL:
+        raise SchemaEvolutionError(
+            f"{table}: column {column.name!r} is masked with {column.mask} now and would be stored as {wanted}, "
+            f"but {name} holds it as {held.source_type}, loaded in clear or under another mask.",
+            remedy="Rename that column in Stage and in Bronze, and overwrite or drop what it holds: this one is then added "
+            "anew, and a row has it from its next version on. Or load the table under another StageTableName and "
+            "BronzeTableName, and drop the old ones.",
+        )
+    how = target.widening(held, column.type)
+    if how is None:
+        narrower = column.type.kind is held.type.kind and widens(column.type, held.type)
+        raise SchemaEvolutionError(
+            f"{table}: column {column.name!r} is now {column.source_type or column.type} at the source ({wanted} here), "
+            f"but {name} holds it as {held.source_type}, which is {'wider' if narrower else 'another type'}.",
+            remedy=f"Load a view that casts the column to {'its old type' if narrower else 'its old type, or renames it'}, "
+            "or convert the column in Stage and Bronze by hand: a type is never narrowed or exchanged without a person.",
+        )
+    return Widened(column=column.name, before=held.source_type, wanted=column.type, after=wanted, how=how)
+
+
+def plan_evolution(
+    target: Target, connection: sa.Connection, tables: WarehouseTable, alter_max_rows: int
+) -> tuple[LayerPlan, LayerPlan]:
+    """The plans for Stage and Bronze.
+
+    Raises:
+        SchemaEvolutionError: a change needs a decision, or would rewrite a table of more than `alter_max_rows` rows.
+    """
     stage, bronze = (
         plan_layer(target, str(tables), name, tables.columns, target.columns_of(connection, name), system)
         for name, system in ((tables.stage, sc.STAGE_SYSTEM), (tables.bronze, sc.BRONZE_SYSTEM))
     )
+    _check_rewrites(target, connection, tables, (stage, bronze), alter_max_rows)
     return stage, bronze
+
+
+def _check_rewrites(
+    target: Target, connection: sa.Connection, tables: WarehouseTable, plans: Sequence[LayerPlan], most: int
+) -> None:
+    rewritten = [plan for plan in plans if any(wider.how is Widening.REWRITE for wider in plan.widened)]
+    large = [plan for plan in rewritten if _has_more_rows(target, connection, plan.name, most)]
+    if not large:
+        return
+    script = [
+        text
+        for plan in large
+        for wider in plan.widened
+        for text in script_of(target, plan.name, wider, indexes_in_the_way(target, connection, plan.name, wider))
+    ]
+    steps = [step for plan in large for step in plan.steps(target) if step.startswith("alter")]
+    raise SchemaEvolutionError(
+        f"{tables}: to {'; '.join(steps)} would rewrite more than ALTER_MAX_ROWS ({most:,}) rows.",
+        remedy=f"Run this when nobody waits for the table, or raise ALTER_MAX_ROWS: {'; '.join(script)};",
+    )
+
+
+def _has_more_rows(target: Target, connection: sa.Connection, name: TableName, most: int) -> bool:
+    some = sa.select(sa.literal_column("1").label("one")).select_from(target.table(name, ())).limit(most + 1).subquery("some")
+    count: int = connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+    return count > most
+
+
+def indexes_in_the_way(target: Target, connection: sa.Connection, name: TableName, wider: Widened) -> Sequence[Rebuilt]:
+    """The indexes that must go before a column is altered; a change of metadata spares them."""
+    return target.indexes_over(connection, name, wider.column) if wider.how is Widening.REWRITE else ()
+
+
+def script_of(target: Target, name: TableName, wider: Widened, indexes: Sequence[Rebuilt]) -> list[str]:
+    """The statements that give a column its wider type, as SQL text; indexes in the way go first, and come back as they were."""
+    return [
+        *(index.drop for index in indexes),
+        target.alter_type(name, wider.column, wider.wanted),
+        *(index.create for index in indexes),
+    ]
+
+
+def likely_renames(plan: LayerPlan, before: Collection[str]) -> list[tuple[str, str]]:
+    """Pairs of a column that vanished since `before` and a new one, each the only such one of its type."""
+    gone = [column for column in plan.gone if column.name in before]
+    pairs = []
+    for column in plan.added:
+        alike = [other.name for other in gone if other.type.kind is column.type.kind and widens(other.type, column.type)]
+        rivals = [other for other in plan.added if other.type.kind is column.type.kind]
+        if len(alike) == 1 and len(rivals) == 1:
+            pairs.append((alike[0], column.name))
+    return pairs
 
 
 def check_layers_agree(
@@ -108,16 +217,3 @@ def check_layers_agree(
             f"{tables}: {missing[0].name} does not exist, but {present.name} holds rows.",
             remedy=f"Restore {missing[0].name}, or rename {present.name} too and load the table anew.",
         )
-
-
-def apply_evolution(target: Target, tables: WarehouseTable, plans: tuple[LayerPlan, LayerPlan]) -> None:
-    """Create or extend both layers; each statement finishes what an earlier, broken-off run may have left."""
-    for plan, create in zip(plans, (create_stage, create_bronze), strict=True):
-        if not (plan.create or plan.added):
-            continue
-        target.create_schema(plan.name.database, plan.name.schema)
-        with target.engine.begin() as connection:
-            if plan.create:
-                create(target, connection, tables)
-            for column in plan.added:
-                connection.execute(target.add_column(plan.name, *typed(target, [column])))

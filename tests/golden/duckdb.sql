@@ -191,6 +191,10 @@ DROP TABLE IF EXISTS "UDM_Stage"."DNA"."_staging_ACCT_7";
 
 ALTER TABLE "UDM_Bronze"."DNA"."ACCT_scd2_python" ADD COLUMN "C int8" TINYINT;
 
+-- A wider column
+
+ALTER TABLE "UDM_Bronze"."DNA"."ACCT_scd2_python" ALTER COLUMN "ACCTNBR" TYPE BIGINT;
+
 -- Indexes of Stage
 
 -- Indexes of Bronze

@@ -204,6 +204,33 @@ USE [UDM_Bronze];
 
 ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ADD [SINCE] nvarchar(max) NULL;
 
+-- A column that became wider; what stands in the way of a rewriting one, and how long it waits
+
+ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ALTER COLUMN [NOTEBAL] decimal(24,3) NULL;
+
+SELECT i.name, i.is_unique, i.filter_definition, c.name, k.is_included_column, k.is_descending_key
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(:table, N'U')
+ AND i.type = 2
+ AND i.is_primary_key = 0
+ AND i.is_unique_constraint = 0
+ AND EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS o
+ JOIN [UDM_Bronze].sys.columns AS w
+ ON w.object_id = o.object_id
+ AND w.column_id = o.column_id
+ WHERE o.object_id = i.object_id
+ AND o.index_id = i.index_id
+ AND w.name = :column) ORDER BY i.index_id, k.is_included_column, k.key_ordinal, k.index_column_id;
+
+SET LOCK_TIMEOUT 5000;
+
 -- Few rows to staging
 
 INSERT INTO [UDM_Stage].[DNA].[_staging_ACCT_7] ([ACCTNBR], [NOTEBAL], [Order], [OPENED], [SENT], [GUID], [_key_hash], [_row_hash], [_hash_layout], [_cdc_operation]) VALUES (CAST(? AS bigint), CAST(? AS decimal(22,3)), CAST(? AS nvarchar(max)), CAST(? AS time(6)), CAST(? AS datetimeoffset(6)), CAST(? AS uniqueidentifier), CAST(? AS varbinary(16)), CAST(? AS varbinary(16)), CAST(? AS bigint), CAST(? AS nvarchar(2)));

@@ -196,6 +196,10 @@ DROP TABLE IF EXISTS "UDM_Stage.DNA"."_staging_ACCT_7";
 
 ALTER TABLE "UDM_Bronze.DNA"."ACCT_scd2_python" ADD COLUMN "C int8" smallint;
 
+-- A wider column
+
+ALTER TABLE "UDM_Bronze.DNA"."ACCT_scd2_python" ALTER COLUMN "ACCTNBR" TYPE bigint;
+
 -- Indexes of Stage
 
 CREATE UNIQUE INDEX IF NOT EXISTS "ux_ACCT_cdc_current"

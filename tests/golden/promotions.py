@@ -137,6 +137,7 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
         "Bronze, for a column of every type": lambda to: create_bronze(target, to, every_kind),
         "Staging, and its end": staging,
         "A new column": lambda to: to.execute(target.add_column(tables.bronze, *typed(target, columns[:1]))),
+        "A wider column": lambda to: to.execute(target.ddl("", target.alter_type(tables.bronze, "ACCTNBR", integer(64)))),
         "Indexes of Stage": lambda to: create_current_index(target, to, tables.stage),
         "Indexes of Bronze": lambda to: create_one_active_index(target, to, tables.bronze),
         "Hashes read back": lambda to: to.execute(current_hashes(target, tables.stage)),

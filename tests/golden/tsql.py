@@ -14,7 +14,7 @@ from sqlalchemy.dialects.mssql.pyodbc import MSDialect_pyodbc
 
 from cdc.engine import read_current
 from cdc.moves import find_elsewhere, move_statements
-from connections import mssql_catalogue, mssql_health, mssql_lock, mssql_session, mssql_statements
+from connections import mssql_catalogue, mssql_health, mssql_indexes, mssql_lock, mssql_session, mssql_statements
 from connections.general import create_missing
 from connections.mssql_insert import statement
 from connections.mssql_target import MSSQLTarget
@@ -181,6 +181,11 @@ def sections() -> Iterator[tuple[str, list[str]]]:
     yield "A column that came to the source", _ran(
         lambda target: target.execute(target.add_column(TABLES.bronze, *typed(target, [Column(name="SINCE", type=TEXT)])))
     )
+    yield "A column that became wider; what stands in the way of a rewriting one, and how long it waits", [
+        Recording().alter_type(TABLES.bronze, "NOTEBAL", decimal(24, 3)),
+        mssql_indexes.OVER_COLUMN.format(database="[UDM_Bronze]"),
+        mssql_statements.LOCK_TIMEOUT.format(milliseconds=MSSQLTarget.alter_patience * 1000),
+    ]
     yield "Few rows to staging", [_insert()]
     yield "A bulk load that hangs: its own session, by host and process", [SESSION]
     title = "Read back: the hashes of the current rows, a sample of staging, rows whose layout has gone"

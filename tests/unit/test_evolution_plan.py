@@ -12,7 +12,8 @@ from model.masking import MaskMethod, stored_column
 from model.names import stage_name
 from model.system_columns import STAGE_SYSTEM
 from model.types import BINARY, TEXT, TIMESTAMP, Column, decimal, integer
-from schema.evolution import LayerPlan, plan_layer
+from model.widening import Widening
+from schema.evolution import LayerPlan, likely_renames, plan_layer
 
 STAGE = stage_name("UDM_Stage", "DNA", "ACCT")
 ID = Column(name="ID", type=integer(64), source_type="BIGINT")
@@ -27,11 +28,11 @@ def plan(target: DuckDBTarget, source: Sequence[Column], held: Sequence[Column])
 
 
 def test_a_table_that_is_missing_is_created(target: DuckDBTarget) -> None:
-    assert plan(target, (ID, NAME), ()) == LayerPlan(name=STAGE, create=True, added=(), vanished=())
+    assert plan(target, (ID, NAME), ()) == LayerPlan(name=STAGE, create=True)
 
 
 def test_a_table_that_fits_needs_nothing(target: DuckDBTarget) -> None:
-    assert plan(target, (ID, NAME, BALANCE), HELD) == LayerPlan(name=STAGE, create=False, added=(), vanished=())
+    assert plan(target, (ID, NAME, BALANCE), HELD) == LayerPlan(name=STAGE)
 
 
 def test_the_order_of_columns_means_nothing(target: DuckDBTarget) -> None:
@@ -64,7 +65,43 @@ def test_a_renamed_column_is_one_vanished_and_one_added(target: DuckDBTarget) ->
     assert (found.added, found.vanished) == ((renamed,), ("NAME",))
 
 
-@pytest.mark.parametrize("changed", [Column(name="NAME", type=integer(64)), Column(name="BALANCE", type=decimal(18, 4))])
+def test_a_likely_rename_is_one_vanished_and_one_new_column_of_a_type(target: DuckDBTarget) -> None:
+    def renames(*source: Column, before: tuple[str, ...] = ("ID", "NAME", "BALANCE")) -> list[tuple[str, str]]:
+        return likely_renames(plan(target, source, HELD), before)
+
+    renamed, other = Column(name="FULL_NAME", type=TEXT), Column(name="CITY", type=TEXT)
+    assert renames(ID, renamed, BALANCE) == [("NAME", "FULL_NAME")]
+    assert renames(ID, renamed, other, BALANCE) == []  # nobody knows which
+    assert renames(ID, Column(name="SINCE", type=TIMESTAMP), BALANCE) == []
+    assert renames(ID, renamed, BALANCE, before=("ID", "BALANCE")) == []  # NAME had gone long ago
+
+
+def test_a_wider_column_is_altered_and_its_steps_are_told(target: DuckDBTarget) -> None:
+    wider = Column(name="BALANCE", type=decimal(20, 3), source_type="DECIMAL(20,3)")
+    found = plan(target, (ID, NAME, wider, Column(name="CITY", type=TEXT)), HELD)
+    [one] = found.widened
+    assert (one.column, one.before, one.after, one.how) == ("BALANCE", "DECIMAL(18,2)", "DECIMAL(20,3)", Widening.REWRITE)
+    assert list(found.steps(target)) == [
+        "add column 'CITY' (VARCHAR) to UDM_Stage.DNA.ACCT_cdc",
+        "alter column 'BALANCE' of UDM_Stage.DNA.ACCT_cdc from DECIMAL(18,2) to DECIMAL(20,3) (rewrites its rows)",
+    ]
+
+
+def test_a_stored_type_that_is_not_ours_is_never_altered(target: DuckDBTarget) -> None:
+    held = [column if column is not NAME else Column(name="NAME", type=TEXT, source_type="JSON") for column in HELD]
+    with pytest.raises(SchemaEvolutionError, match="holds it as JSON, which is"):
+        plan(target, (ID, NAME, BALANCE), held)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Column(name="NAME", type=integer(64)),
+        Column(name="BALANCE", type=decimal(18, 4)),
+        Column(name="BALANCE", type=decimal(17, 2)),
+        Column(name="ID", type=integer(32)),
+    ],
+)
 def test_a_column_of_another_type_is_an_error_that_names_both_types(target: DuckDBTarget, changed: Column) -> None:
     source = [changed if column.name == changed.name else column for column in (ID, NAME, BALANCE)]
     with pytest.raises(SchemaEvolutionError) as caught:

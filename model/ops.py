@@ -154,6 +154,8 @@ HASH_LAYOUT = sa.Table(
     sa.Column("LayoutId", sa.BigInteger, nullable=False),
     *_table_key(),
     sa.Column("Definition", _TEXT, nullable=False),
+    # The key that the source's catalogue gave then, as JSON: by it a key that changes there is told from one that people set.
+    sa.Column("CatalogueKey", _TEXT),
     sa.Column("CreatedBatchId", sa.BigInteger, nullable=False),
     sa.Column("CreatedAt", INSTANT, nullable=False),
 )

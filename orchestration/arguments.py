@@ -31,6 +31,9 @@ class Arguments:
     progress: bool
     verbose: bool
     asked: Asked = Asked()  # noqa: RUF009 - frozen
+    rekey: str | None = None
+    onboard: str | None = None
+    yes: bool = False
 
 
 def parse_arguments(program: str, description: str, arguments: Sequence[str], *, large: bool = False) -> Arguments:
@@ -48,6 +51,10 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="text, or one JSON object a line")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars, also on a terminal")
     parser.add_argument("-v", "--verbose", action="store_true", help="show each step")
+    if not large:
+        parser.add_argument("--rekey", metavar="SOURCE.TABLE", help="show how its history gets the source's new key")
+        parser.add_argument("--onboard", metavar="SOURCE.TABLE", help="show the control rows that would load this table")
+        parser.add_argument("--yes", action="store_true", help="do what --rekey or --onboard shows")
     if large:
         parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="read days again, from this one on")
         parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="read days again up to this one")
@@ -55,6 +62,7 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
     asked = Asked(first=parsed.first, last=parsed.last) if large else Asked()
     if asked.first and asked.last and asked.first > asked.last:
         parser.error(f"--from {asked.first} is after --to {asked.last}")
+    maintenance = {} if large else {"rekey": parsed.rekey, "onboard": parsed.onboard, "yes": parsed.yes}
     return Arguments(
         table=parsed.table,
         source=parsed.source,
@@ -67,6 +75,7 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
         progress=not parsed.no_progress,
         verbose=parsed.verbose,
         asked=asked,
+        **maintenance,
     )
 
 

@@ -30,11 +30,12 @@ from orchestration.cancellation import Cancellation
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.freshness import read_freshness
 from orchestration.large_plan import plan_in_words
+from orchestration.rekeying import run_rekey
 from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
 from orchestration.retry import Retry
 from orchestration.run_context import Options, RunContext
-from orchestration.table_config import TableConfig, TableConfigLoader, select_tables
+from orchestration.table_config import TableConfig, TableConfigLoader, select_tables, table_named
 
 LOG = logging.getLogger("udm.run")
 Load = Callable[[RunContext, Sequence[TableConfig]], list[TableResult]]
@@ -86,6 +87,10 @@ def _run(
     if settings.embedded:
         seed_tables(target, settings.data_folder)
     configs = TableConfigLoader(target).load()
+    if arguments.rekey:
+        named = [table_named(configs, arguments.rekey)]
+        shown = replace(arguments, dry_run=not arguments.yes)
+        return _load_tables(shown, settings, target, output, named, partial(run_rekey, say=output.say), summarise=_only_failures)
     chosen = select_tables(configs, large=large, table=arguments.table, source=arguments.source)
     if arguments.list_tables:
         _list_tables(chosen, settings, target, output, arguments, large=large)
@@ -103,6 +108,8 @@ def _load_tables(
     output: Output,
     configs: Sequence[TableConfig],
     load: Load,
+    *,
+    summarise: Callable[[Sequence[TableResult], Target, Output, Options], None] | None = None,
 ) -> int:
     options = Options(
         force=arguments.force,
@@ -134,7 +141,7 @@ def _load_tables(
             )
             results = load(run, configs)
             retry.ops("writing events to ops", tracker.flush)
-        _summarise(results, target, output, options)
+        (summarise or _summarise)(results, target, output, options)
         status = 128 + received[0] if received else exit_status(results)
         if batch:
             retry.ops("ending the batch", partial(end_batch, target, batch, status))
@@ -189,6 +196,15 @@ def _list_tables(
     headers = ["source", "table", "schema", "date column", "as of (UTC)", "source configured"]
     headers += ["next run reads"] if large else []
     output.table(headers, rows, left=len(headers))
+
+
+def _only_failures(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:
+    del target
+    for result in results:
+        if result.status is not Status.SUCCESS:
+            output.say(f"{result.source}.{result.table}: {result.message}")
+        elif options.dry_run:
+            output.say("Nothing was written; give --yes to do it.")
 
 
 def _summarise(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:

@@ -15,7 +15,7 @@ from cdc.diff import Against, Changes, ComparedFrame, Comparison, compare_frame
 from cdc.duplicates import POSITION
 from cdc.engine import read_current
 from connections.target import Target
-from extract.extractor import Extractor, open_extractor
+from extract.extractor import Extractor, SourceDescription, open_extractor
 from extract.hashing import in_background, in_order, prefetched
 from extract.spool import Spool, compacted
 from extract.udm_connectorx_extractor import StoredWindow
@@ -24,14 +24,14 @@ from model.errors import IntegrityError, ReservedColumnName
 from model.system_columns import check_not_reserved
 from model.types import Column
 from model.warehouse import WarehouseTable, names_differing_in_case
-from orchestration.hash_layouts import Layouts, find_layout, register_layout, warn_of_clear_history
+from orchestration.hash_layouts import Layouts, check_key, find_layout, register_layout, warn_of_clear_history
 from orchestration.healing import next_instant
 from orchestration.masking import hashing_for, incomparable, layout_for
 from orchestration.quarantine import NULL_KEY, Quarantined
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from schema.column_rules import ColumnRules, check_no_rule_is_lost, choose_rules
-from schema.column_sync import choose_key, read_listed
+from schema.column_sync import TableKey, read_listed, table_key
 from schema.evolution import LayerPlan, check_layers_agree, likely_renames, plan_evolution
 
 LOG = logging.getLogger("udm.extraction")
@@ -130,8 +130,10 @@ def compare_stream(
 
 def describe_table(run: RunContext, config: TableConfig, extractor: Extractor) -> Described:
     """Look the table up in its source's catalogue and in the target, and plan what has to change there."""
-    tables, plans, rules = _describe(run, config, extractor)
-    layouts = _layouts(run, tables, rules)
+    description = extractor.describe(config.source_table)
+    tables, rules, key = columns_of(run, config, description)
+    tables, plans = _planned(run, tables, rules)
+    layouts = _layouts(run, tables, rules, key)
     _tell(run, tables, plans, layouts)
     return Described(tables=tables, plans=plans, rules=rules, layouts=layouts)
 
@@ -148,10 +150,10 @@ def _tell(run: RunContext, tables: WarehouseTable, plans: tuple[LayerPlan, Layer
         )  # fmt: skip
 
 
-def _describe(
-    run: RunContext, config: TableConfig, extractor: Extractor
-) -> tuple[WarehouseTable, tuple[LayerPlan, LayerPlan], ColumnRules]:
-    description = extractor.describe(config.source_table)
+def columns_of(
+    run: RunContext, config: TableConfig, description: SourceDescription
+) -> tuple[WarehouseTable, ColumnRules, TableKey]:
+    """The table's columns as they are to be stored, the rules that people set for them, and its key."""
     names = [column.name for column in description.columns]
     check_not_reserved(str(config), names)
     for one, other in names_differing_in_case(names):
@@ -161,24 +163,29 @@ def _describe(
         )
     general = run.target.databases.general
     listed = read_listed(run.target, config.source, config.table)
-    in_key = [row.name for row in listed if row.is_key]
-    key = choose_key(config.source, config.table, in_key, description.key, description.columns, general)
-    rules = choose_rules(str(config), listed, description.columns, key, general)
-    columns = _stored_as(run.target, rules.stored, {*key, *_date_named(config, names)})
-    tables = config.warehouse_table(run.target, run.batch, columns, key)
+    key = table_key(config.source, config.table, listed, description.key, description.columns, general)
+    rules = choose_rules(str(config), listed, description.columns, key.columns, general)
+    columns = stored_as(run.target, rules.stored, {*key.columns, *_date_named(config, names)})
+    tables = config.warehouse_table(run.target, run.batch, columns, key.columns)
     run.target.check_names(tables)
+    return tables, rules, key
+
+
+def _planned(
+    run: RunContext, tables: WarehouseTable, rules: ColumnRules
+) -> tuple[WarehouseTable, tuple[LayerPlan, LayerPlan]]:
+    """What Stage and Bronze need, and the table with the columns that they hold."""
     with run.target.engine.connect() as connection:
         plans = plan_evolution(run.target, connection, tables, run.settings.alter_max_rows)
         check_layers_agree(run.target, connection, tables, plans)
     vanished = plans[0].vanished
-    check_no_rule_is_lost(str(config), rules, vanished, general)
+    check_no_rule_is_lost(str(tables), rules, vanished, run.target.databases.general)
     if vanished:
         LOG.warning("%s: the source has no column %s any more; it is kept, later versions hold NULL", tables, ", ".join(vanished))
-    stored = (*names, *vanished)
-    return config.warehouse_table(run.target, run.batch, columns, key, stored), plans, rules
+    return replace(tables, stored=(*tables.names, *vanished)), plans
 
 
-def _stored_as(target: Target, columns: tuple[Column, ...], indexed: Collection[str]) -> tuple[Column, ...]:
+def stored_as(target: Target, columns: tuple[Column, ...], indexed: Collection[str]) -> tuple[Column, ...]:
     """The columns with the indexed ones bounded where the target wants that; a layout names kinds, so no hash changes."""
     return tuple(replace(column, type=target.key_type(column.type)) if column.name in indexed else column for column in columns)
 
@@ -188,14 +195,15 @@ def _date_named(config: TableConfig, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.casefold() == (config.aggregate_column or "").casefold()]
 
 
-def _layouts(run: RunContext, tables: WarehouseTable, rules: ColumnRules) -> Layouts:
+def _layouts(run: RunContext, tables: WarehouseTable, rules: ColumnRules, key: TableKey) -> Layouts:
     layouts = find_layout(run.target, tables, layout_for(run.settings, tables, rules))
+    check_key(tables, layouts, key, run.target.databases.general)
     if layouts.id:
         return layouts
     warn_of_clear_history(tables, layouts)
     if run.options.dry_run:
         return layouts
-    identity = register_layout(run.target, tables, layouts.layout, run.batch)
+    identity = register_layout(run.target, tables, layouts.layout, run.batch, key.catalogue)
     known = {key: value for key, value in layouts.known.items() if key}
     return Layouts(id=identity, layout=layouts.layout, known={**known, identity: layouts.layout})
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -13,6 +15,7 @@ from model.errors import SchemaEvolutionError
 from model.ops import HASH_LAYOUT, LAYOUT_SEQUENCE
 from model.row_hash import HashLayout
 from model.warehouse import WarehouseTable
+from schema.column_sync import TableKey
 
 LOG = logging.getLogger("udm.hash_layouts")
 
@@ -24,6 +27,8 @@ class Layouts:
     id: int
     layout: HashLayout
     known: dict[int, HashLayout]
+    catalogue_keys: frozenset[frozenset[str]] = frozenset()
+    """The keys that the source's catalogue gave when layouts were stored; a layout's own key where that was not recorded."""
 
     @property
     def columns_before(self) -> frozenset[str]:
@@ -41,16 +46,17 @@ def find_layout(target: Target, tables: WarehouseTable, layout: HashLayout) -> L
         SchemaEvolutionError: the key is made of other columns, of other types, or under another mask or mask key than the stored
             hashes.
     """
-    stored = target.own(HASH_LAYOUT)
-    query = sa.select(stored.c.LayoutId, stored.c.Definition).where(*rows_of(stored, tables))
-    with target.engine.connect() as connection:
-        known = {row.LayoutId: HashLayout.from_json(row.Definition) for row in connection.execute(query)}
-    for other in known.values():
+    layouts = read_layouts(target, tables, layout)
+    if len({other.keys for identity, other in layouts.known.items() if identity}) > 1:
+        raise SchemaEvolutionError(
+            f"{tables}: its history was about to get another key, and that has not come to its end.",
+            remedy=f"Finish it: python main_small_tables.py --rekey {tables} --yes",
+        )
+    for other in (other for identity, other in layouts.known.items() if identity):
         if other.keys != layout.keys:
             raise SchemaEvolutionError(
                 f"{tables}: the key is now {_spelled(layout)}, but the history was loaded with {_spelled(other)}.",
-                remedy="A key cannot change under a history: restore it, or load the table under another "
-                "StageTableName and BronzeTableName.",
+                remedy="Set IsPrimaryKey in UdmTablesColumnsList as it was, or give the history the new key: " + rekey_hint(tables),
             )
         if other.key_masks != layout.key_masks:
             changed = sorted({mask.column for mask in {*other.key_masks} ^ {*layout.key_masks}})
@@ -60,12 +66,54 @@ def find_layout(target: Target, tables: WarehouseTable, layout: HashLayout) -> L
                 remedy="Set MaskWith and UDM_MASK_KEY as they were, or load the table under another StageTableName and "
                 "BronzeTableName.",
             )
+    return layouts
+
+
+def read_layouts(target: Target, tables: WarehouseTable, layout: HashLayout) -> Layouts:
+    """All layouts that a table ever had, and which of them this one is; 0 where it is new."""
+    stored = target.own(HASH_LAYOUT)
+    query = sa.select(stored.c.LayoutId, stored.c.Definition, stored.c.CatalogueKey).where(*rows_of(stored, tables))
+    with target.engine.connect() as connection:
+        rows = connection.execute(query.order_by(stored.c.LayoutId)).all()
+    known = {row.LayoutId: HashLayout.from_json(row.Definition) for row in rows}
     found = next((identity for identity, other in known.items() if other == layout), 0)
-    return Layouts(id=found, layout=layout, known={**known, found: layout})
+    recorded = frozenset(
+        frozenset(json.loads(row.CatalogueKey) if row.CatalogueKey else known[row.LayoutId].key_names) for row in rows
+    )
+    return Layouts(id=found, layout=layout, known={**known, found: layout}, catalogue_keys=recorded)
 
 
-def register_layout(target: Target, tables: WarehouseTable, layout: HashLayout, batch: int) -> int:
-    """Store a new layout and return its id."""
+def check_key(tables: WarehouseTable, layouts: Layouts, key: TableKey, general: str) -> None:
+    """Notice a key that has changed at the source; one that people set is theirs to change.
+
+    UdmTablesColumnsList still names the key that the catalogue gave once: where that is one recorded with the layouts, the
+    catalogue is asked again.
+
+    Raises:
+        SchemaEvolutionError: naming both keys and the two ways on.
+    """
+    if is_catalogues(layouts, key) and key.catalogue and set(key.catalogue) != set(key.columns):
+        raise SchemaEvolutionError(
+            f"{tables}: the source's key is now {', '.join(key.catalogue)}, but the history was loaded with "
+            f"{', '.join(key.columns)}, which was its key before.",
+            remedy=f"Give the history the new key: {rekey_hint(tables)} Or keep the old one as your own: UPDATE {general}.dbo."  # noqa: S608 - a hint for people, run by nobody
+            f"UdmTablesColumnsList SET Layer = NULL WHERE SourceName = '{tables.source}' AND TableName = '{tables.table}' AND "
+            "IsPrimaryKey = 1.",
+        )
+
+
+def is_catalogues(layouts: Layouts, key: TableKey) -> bool:
+    """Whether the key that UdmTablesColumnsList names came from the source's catalogue, of this run or of an earlier one."""
+    return not key.is_users and frozenset(key.columns) in layouts.catalogue_keys
+
+
+def rekey_hint(tables: WarehouseTable) -> str:
+    """How to give a history another key."""
+    return f"python main_small_tables.py --rekey {tables} shows what that does, and --yes does it."
+
+
+def register_layout(target: Target, tables: WarehouseTable, layout: HashLayout, batch: int, catalogue: Sequence[str]) -> int:
+    """Store a new layout, with the key that the source's catalogue gives, and return its id."""
     with target.engine.begin() as connection:
         identity = target.draw(connection, LAYOUT_SEQUENCE)
         connection.execute(
@@ -74,11 +122,23 @@ def register_layout(target: Target, tables: WarehouseTable, layout: HashLayout, 
                 SourceName=tables.source,
                 TableName=tables.table,
                 Definition=layout.to_json(),
+                CatalogueKey=json.dumps(sorted(catalogue), ensure_ascii=False) if catalogue else None,
                 CreatedBatchId=batch,
                 CreatedAt=target.now(connection),
             )
         )
     return identity
+
+
+def rewrite_keys(target: Target, tables: WarehouseTable, layouts: Layouts) -> None:
+    """Say of all older layouts that their rows have this layout's key now; what their row hashes cover stays."""
+    stored = target.own(HASH_LAYOUT)
+    with target.engine.begin() as connection:
+        for identity, other in layouts.known.items():
+            if identity != layouts.id and other.keys != layouts.layout.keys:
+                of_layout = (*rows_of(stored, tables), stored.c.LayoutId == identity)
+                text = replace(other, keys=layouts.layout.keys).to_json()
+                connection.execute(sa.update(stored).values(Definition=text).where(*of_layout))
 
 
 def warn_of_clear_history(tables: WarehouseTable, layouts: Layouts) -> None:

@@ -164,6 +164,18 @@ def select_tables(
     return fitting
 
 
+def table_named(configs: Sequence[TableConfig], name: str) -> TableConfig:
+    """The table, small or large, that `SOURCE.TABLE` names, without regard to case.
+
+    Raises:
+        ConfigurationError: nothing is named so; the nearest known names are given.
+    """
+    found = next((config for config in configs if _is(str(config), name)), None)
+    if found is None:
+        raise _unknown("table", name, {str(config) for config in configs})
+    return found
+
+
 def _is(name: str, wanted: str | None) -> bool:
     return wanted is None or name.casefold() == wanted.casefold()
 

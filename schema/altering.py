@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from connections.target import Target
 from data_load.schema_utils import typed
+from model.names import TableName
 from model.warehouse import WarehouseTable
 from schema.evolution import LayerPlan, Widened, indexes_in_the_way, script_of
 from schema.table_creator import create_bronze, create_stage
@@ -37,24 +38,24 @@ def apply_evolution(
                 for column in plan.added:
                     connection.execute(target.add_column(plan.name, *typed(target, [column])))
         for wider in plan.widened:
-            attempts(f"altering column {wider.column!r} of {plan.name}", partial(_widen, target, plan, wider))
+            attempts(f"altering column {wider.column!r} of {plan.name}", partial(alter_column, target, plan.name, wider))
 
 
-def _widen(target: Target, plan: LayerPlan, wider: Widened) -> None:
+def alter_column(target: Target, name: TableName, wider: Widened) -> None:
     """One transaction a column, so that a lock is held no longer than it must be, and no index is left out where one fails."""
-    database = plan.name.database
+    database = name.database
     with target.engine.begin() as connection, target.impatient(connection):
-        indexes = indexes_in_the_way(target, connection, plan.name, wider)
+        indexes = indexes_in_the_way(target, connection, name, wider)
         if not (indexes and target.drops_indexes_apart):
-            _run(target, connection, database, script_of(target, plan.name, wider, indexes))
+            _run(target, connection, database, script_of(target, name, wider, indexes))
             return
     for index in indexes:
-        LOG.info("an index stands in the way of column %r of %s; it comes back by: %s", wider.column, plan.name, index.create)
+        LOG.info("an index stands in the way of column %r of %s; it comes back by: %s", wider.column, name, index.create)
     with target.engine.begin() as connection:
         _run(target, connection, database, [index.drop for index in indexes])
     try:
         with target.engine.begin() as connection:
-            _run(target, connection, database, script_of(target, plan.name, wider, indexes)[len(indexes) :])
+            _run(target, connection, database, script_of(target, name, wider, indexes)[len(indexes) :])
     except BaseException:
         with target.engine.begin() as connection:
             _run(target, connection, database, [index.create for index in indexes])

@@ -14,16 +14,31 @@ from model.errors import MissingKey
 from model.types import Column
 
 _LAYER = "Source"
+"""The Layer of rows that `sync_columns` writes: what they say of the key is the catalogue's, until somebody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedColumn:
-    """A row of UdmTablesColumnsList, of what the pipeline obeys in it; `mask` is '' where there is none."""
+    """A row of UdmTablesColumnsList, of what the pipeline obeys in it; `mask` and `layer` are '' where there is none."""
 
     name: str
     is_key: bool
     is_excluded: bool
     mask: str
+    layer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableKey:
+    """The key that a table is loaded by, what the source's catalogue says it is (empty: nothing), and whether people wrote it.
+
+    A row that names a key column and has no Layer is theirs; so is a key that is another than the catalogue's was, see
+    `orchestration.hash_layouts.check_key`.
+    """
+
+    columns: tuple[str, ...]
+    catalogue: tuple[str, ...]
+    is_users: bool
 
 
 def read_listed(target: Target, source: str, table: str) -> tuple[ListedColumn, ...]:
@@ -33,14 +48,20 @@ def read_listed(target: Target, source: str, table: str) -> tuple[ListedColumn, 
     """
     listed = target.own(COLUMNS_LIST).c
     query = (
-        sa.select(listed.ColumnName, listed.IsPrimaryKey, listed.IsExcludedFromHash, listed.MaskWith)
+        sa.select(listed.ColumnName, listed.IsPrimaryKey, listed.IsExcludedFromHash, listed.MaskWith, listed.Layer)
         .where(*_of_table(listed, source, table))
         .order_by(listed.OrdinalPosition, listed.ColumnName)
     )
     with target.engine.connect() as connection:
         return tuple(
-            ListedColumn(name=name, is_key=bool(is_key), is_excluded=bool(is_excluded), mask=(mask or "").strip())
-            for name, is_key, is_excluded, mask in connection.execute(query)
+            ListedColumn(
+                name=name,
+                is_key=bool(is_key),
+                is_excluded=bool(is_excluded),
+                mask=(mask or "").strip(),
+                layer=(layer or "").strip(),
+            )
+            for name, is_key, is_excluded, mask, layer in connection.execute(query)
         )
 
 
@@ -75,6 +96,25 @@ def choose_key(
             f"IsPrimaryKey) VALUES ('{source}', '{table}', '<key column>', 1), a row for each column of the key.",
         )
     return key
+
+
+def table_key(
+    source: str, table: str, listed: Sequence[ListedColumn], catalogue: Sequence[str], columns: Sequence[Column], general: str
+) -> TableKey:
+    """`choose_key` of listed rows, and whose the key is."""
+    rows = [row for row in listed if row.is_key]
+    key = choose_key(source, table, [row.name for row in rows], catalogue, columns, general)
+    return TableKey(columns=key, catalogue=tuple(catalogue), is_users=any(not row.layer for row in rows))
+
+
+def mark_key(target: Target, source: str, table: str, key: Sequence[str]) -> None:
+    """Say in the rows that `sync_columns` wrote which columns are the key now; rows of people stay as they are."""
+    listed = target.own(COLUMNS_LIST)
+    ours = (*_of_table(listed.c, source, table), listed.c.Layer == _LAYER)
+    in_key = listed.c.ColumnName.in_(key)
+    with target.engine.begin() as connection:
+        for condition, value in ((in_key, sa.true()), (sa.not_(in_key), sa.false())):
+            connection.execute(sa.update(listed).values(IsPrimaryKey=value).where(*ours, condition))
 
 
 def sync_columns(target: Target, source: str, table: str, columns: Sequence[Column], key: Sequence[str]) -> int:

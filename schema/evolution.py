@@ -60,7 +60,13 @@ class LayerPlan:
 
 
 def plan_layer(
-    target: Target, table: str, name: TableName, source: Sequence[Column], held: Sequence[Column], system: Sequence[str]
+    target: Target,
+    table: str,
+    name: TableName,
+    source: Sequence[Column],
+    held: Sequence[Column],
+    system: Sequence[str],
+    keys: Collection[str] = (),
 ) -> LayerPlan:
     """Compare the source's columns with those that the target's catalogue gives (`held`, empty where there is no table).
 
@@ -78,13 +84,13 @@ def plan_layer(
     return LayerPlan(
         name=name,
         added=tuple(column for column in source if column.name not in by_name),
-        widened=tuple(_widened(target, table, name, column, other) for column, other in known if _differ(target, column, other)),
+        widened=tuple(
+            _widened(target, table, name, column, other, in_key=column.name in keys)
+            for column, other in known
+            if target.type_text(column.type) != other.source_type
+        ),
         gone=tuple(column for column in held if column.name not in names and column.name not in system),
     )
-
-
-def _differ(target: Target, column: Column, held: Column) -> bool:
-    return target.type_text(column.type) != held.source_type
 
 
 def _check_ours(table: str, name: TableName, held: Sequence[Column], system: Sequence[str]) -> None:
@@ -108,7 +114,7 @@ def _check_spelling(table: str, name: TableName, source: Sequence[Column], held:
             )
 
 
-def _widened(target: Target, table: str, name: TableName, column: Column, held: Column) -> Widened:
+def _widened(target: Target, table: str, name: TableName, column: Column, held: Column, *, in_key: bool) -> Widened:
     wanted = target.type_text(column.type)
     # Under this mask alone the type is still the source's own.
     if column.mask and column.mask != MaskMethod.NULL:
@@ -122,11 +128,12 @@ def _widened(target: Target, table: str, name: TableName, column: Column, held: 
     how = target.widening(held, column.type)
     if how is None:
         narrower = column.type.kind is held.type.kind and widens(column.type, held.type)
+        key = f" It is part of the key: python main_small_tables.py --rekey {table} shows what can be done." if in_key else ""
         raise SchemaEvolutionError(
             f"{table}: column {column.name!r} is now {column.source_type or column.type} at the source ({wanted} here), "
             f"but {name} holds it as {held.source_type}, which is {'wider' if narrower else 'another type'}.",
             remedy=f"Load a view that casts the column to {'its old type' if narrower else 'its old type, or renames it'}, "
-            "or convert the column in Stage and Bronze by hand: a type is never narrowed or exchanged without a person.",
+            f"or convert the column in Stage and Bronze by hand: a type is never narrowed or exchanged without a person.{key}",
         )
     return Widened(column=column.name, before=held.source_type, wanted=column.type, after=wanted, how=how)
 
@@ -140,7 +147,7 @@ def plan_evolution(
         SchemaEvolutionError: a change needs a decision, or would rewrite a table of more than `alter_max_rows` rows.
     """
     stage, bronze = (
-        plan_layer(target, str(tables), name, tables.columns, target.columns_of(connection, name), system)
+        plan_layer(target, str(tables), name, tables.columns, target.columns_of(connection, name), system, tables.keys)
         for name, system in ((tables.stage, sc.STAGE_SYSTEM), (tables.bronze, sc.BRONZE_SYSTEM))
     )
     _check_rewrites(target, connection, tables, (stage, bronze), alter_max_rows)

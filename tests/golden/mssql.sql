@@ -83,7 +83,7 @@ IF OBJECT_ID(N'[General].dbo.[UdmTablesList]', N'U') IS NULL CREATE TABLE [Gener
 
 USE [General];
 
-IF OBJECT_ID(N'[General].ops.[HashLayout]', N'U') IS NULL CREATE TABLE [General].ops.[HashLayout] ( [LayoutId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [Definition] NVARCHAR(max) NOT NULL, [CreatedBatchId] BIGINT NOT NULL, [CreatedAt] DATETIME2(6) NOT NULL );
+IF OBJECT_ID(N'[General].ops.[HashLayout]', N'U') IS NULL CREATE TABLE [General].ops.[HashLayout] ( [LayoutId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [Definition] NVARCHAR(max) NOT NULL, [CatalogueKey] NVARCHAR(max) NULL, [CreatedBatchId] BIGINT NOT NULL, [CreatedAt] DATETIME2(6) NOT NULL );
 
 USE [General];
 
@@ -163,7 +163,7 @@ EXEC sp_releaseapplock @Resource = ?, @LockOwner = 'Session';
 
 SELECT NEXT VALUE FOR [General].ops.[PipelineBatchSequence_BatchId] AS next_value_1;
 
-SELECT [General].dbo.[UdmTablesColumnsList].[ColumnName], [General].dbo.[UdmTablesColumnsList].[IsPrimaryKey], [General].dbo.[UdmTablesColumnsList].[IsExcludedFromHash], [General].dbo.[UdmTablesColumnsList].[MaskWith]
+SELECT [General].dbo.[UdmTablesColumnsList].[ColumnName], [General].dbo.[UdmTablesColumnsList].[IsPrimaryKey], [General].dbo.[UdmTablesColumnsList].[IsExcludedFromHash], [General].dbo.[UdmTablesColumnsList].[MaskWith], [General].dbo.[UdmTablesColumnsList].[Layer]
  FROM [General].dbo.[UdmTablesColumnsList]
  WHERE lower([General].dbo.[UdmTablesColumnsList].[SourceName]) = lower(:param_1)
  AND lower([General].dbo.[UdmTablesColumnsList].[TableName]) = lower(:param_2) ORDER BY [General].dbo.[UdmTablesColumnsList].[OrdinalPosition], [General].dbo.[UdmTablesColumnsList].[ColumnName];
@@ -230,6 +230,20 @@ SELECT i.name, i.is_unique, i.filter_definition, c.name, k.is_included_column, k
  AND w.name = :column) ORDER BY i.index_id, k.is_included_column, k.key_ordinal, k.index_column_id;
 
 SET LOCK_TIMEOUT 5000;
+
+-- A history that gets another key (--rekey): Stage's current rows, and Bronze's closed ones
+
+UPDATE [UDM_Stage].[DNA].[ACCT_cdc]
+ SET _key_hash=[UDM_Stage].[DNA].[_staging_ACCT_7]._new_key_hash, _row_hash=[UDM_Stage].[DNA].[_staging_ACCT_7]._new_row_hash, _hash_layout=:_hash_layout
+ FROM [UDM_Stage].[DNA].[ACCT_cdc], [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._key_hash = [UDM_Stage].[DNA].[_staging_ACCT_7]._key_hash
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._cdc_operation = [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_operation
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id = [UDM_Stage].[DNA].[_staging_ACCT_7]._cdc_batch_id;
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET _key_hash=[UDM_Stage].[DNA].[_staging_ACCT_7]._new_key_hash
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python], [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key = [UDM_Stage].[DNA].[_staging_ACCT_7]._scd2_key;
 
 -- Few rows to staging
 

@@ -43,6 +43,7 @@ from orchestration.pipeline_state import AttemptState
 from scd2.engine import changes_of
 from scd2.proof import check_counts
 from schema.column_sync import read_listed
+from schema.rekey import layers, rekey_statement
 from schema.table_creator import create_bronze, create_stage
 
 DATABASES = Databases(stage="UDM_Stage", bronze="UDM_Bronze", general="General")
@@ -186,6 +187,10 @@ def sections() -> Iterator[tuple[str, list[str]]]:
         mssql_indexes.OVER_COLUMN.format(database="[UDM_Bronze]"),
         mssql_statements.LOCK_TIMEOUT.format(milliseconds=MSSQLTarget.alter_patience * 1000),
     ]
+    yield "A history that gets another key (--rekey): Stage's current rows, and Bronze's closed ones", _ran(
+        lambda target: target.execute(rekey_statement(target, TABLES, layers(TABLES)[0], 7, current=True)),
+        lambda target: target.execute(rekey_statement(target, TABLES, layers(TABLES)[1], 7, current=False)),
+    )
     yield "Few rows to staging", [_insert()]
     yield "A bulk load that hangs: its own session, by host and process", [SESSION]
     title = "Read back: the hashes of the current rows, a sample of staging, rows whose layout has gone"

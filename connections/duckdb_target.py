@@ -108,6 +108,15 @@ class DuckDBTarget(Target):
             for column, kind, nullable in rows
         )
 
+    def index_names(self, connection: sa.Connection, name: TableName) -> list[str]:
+        """From `duckdb_indexes()`."""
+        query = sa.text(
+            "SELECT index_name FROM duckdb_indexes() WHERE database_name = :database AND schema_name = :schema "
+            "AND table_name = :table"
+        )
+        about = {"database": name.database, "schema": name.schema, "table": name.table}
+        return list(connection.execute(query, about).scalars())
+
     def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> list[Rebuilt]:
         """All of the table's: no column's type is altered while it has any, on whatever column."""
         del column

@@ -26,6 +26,8 @@ OVER_COLUMN = (
     "ORDER BY i.index_id, k.is_included_column, k.key_ordinal, k.index_column_id"
 )
 
+NAMES = "SELECT name FROM {database}.sys.indexes WHERE object_id = OBJECT_ID(:table, N'U') AND name IS NOT NULL"
+
 
 def indexes_over(connection: sa.Connection, name: TableName, table: str, column: str) -> list[Rebuilt]:
     """The nonclustered indexes that hold a column; `table` is the table's quoted name."""

@@ -56,13 +56,24 @@ def window_index(name: TableName, table: str, date: str, read_back: Sequence[str
     return _index(name, table, date, definition, purpose="window", unique=False)
 
 
-def lookup_index(name: TableName, table: str, column: str, purpose: str, condition: str = "") -> str:
-    """An index that a promotion looks rows up by, where a condition holds."""
+def lookup_index(name: TableName, table: str, columns: Sequence[str], purpose: str, condition: str = "") -> str:
+    """An index that rows are looked up by, where a condition holds: over one column, or two."""
     where = f" WHERE {condition}" if condition else ""
-    return _index(name, table, column, f"({quoted(column)}){where}", purpose=purpose, unique=False)
+    body = f"({', '.join(map(quoted, columns))}){where}"
+    second = (
+        f"SELECT 1 FROM {quoted(name.database)}.sys.index_columns AS s "  # noqa: S608 - quoted names
+        f"JOIN {quoted(name.database)}.sys.columns AS d ON d.object_id = s.object_id AND d.column_id = s.column_id "
+        "WHERE s.object_id = i.object_id AND s.index_id = i.index_id AND s.key_ordinal = 2"
+    )
+    told_apart = f"AND NOT EXISTS ({second})"
+    if len(columns) > 1:
+        told_apart = f"AND EXISTS ({second} AND d.name = {_literal(columns[1])})"
+    return _index(name, table, columns[0], body, purpose=purpose, unique=False, told_apart=told_apart)
 
 
-def _index(name: TableName, table: str, column: str, definition: str, *, purpose: str, unique: bool) -> str:
+def _index(
+    name: TableName, table: str, column: str, definition: str, *, purpose: str, unique: bool, told_apart: str = ""
+) -> str:
     """CREATE INDEX where the table has none such on that column: a DBA may have given it another name."""
     prefix = "ux" if unique else "ix"
     # A name is unique within its table only, so it may be cut where the table's is long.
@@ -73,7 +84,7 @@ def _index(name: TableName, table: str, column: str, definition: str, *, purpose
         f"JOIN {views['index_columns']} AS k ON k.object_id = i.object_id AND k.index_id = i.index_id AND k.key_ordinal = 1 "
         f"JOIN {views['columns']} AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
         f"WHERE i.object_id = OBJECT_ID({_literal(table)}, N'U') AND i.is_unique = {int(unique)} "
-        f"AND c.name = {_literal(column)}) "
+        f"AND c.name = {_literal(column)}{told_apart and f' {told_apart}'}) "
         f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(index)} ON {table} {definition}"
     )
 

@@ -29,7 +29,7 @@ from connections.named_type import NamedType
 from connections.target import Databases, Rebuilt, Session, Target
 from model.errors import UnsupportedName
 from model.names import TableName
-from model.system_columns import BATCH_ID, BRONZE_SYSTEM, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
+from model.system_columns import BATCH_ID, BRONZE_SYSTEM, EFFECTIVE, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
 from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
 
@@ -139,6 +139,21 @@ class MSSQLTarget(Target):
     def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> list[Rebuilt]:
         """Those that hold the column, but for what belongs to a constraint: that is the table's owners'."""
         return mssql_indexes.indexes_over(connection, name, self.quoted(name), column)
+
+    def index_names(self, connection: sa.Connection, name: TableName) -> list[str]:
+        """From sys.indexes."""
+        query = sa.text(mssql_indexes.NAMES.format(database=mssql_catalogue.quoted(name.database)))
+        return list(connection.execute(query, {"table": self.quoted(name)}).scalars())
+
+    def index_name(self, name: TableName, column: str) -> str:
+        """At most 128 code units."""
+        whole = super().index_name(name, column).encode("utf-16-le")
+        return whole[: 2 * mssql_statements.LONGEST_NAME].decode("utf-16-le", "ignore")
+
+    def create_index(self, name: TableName, index: str, columns: Sequence[str], *, columnstore: bool) -> str:
+        """A columnstore where one is wanted."""
+        created = super().create_index(name, index, columns, columnstore=columnstore)
+        return created.replace("CREATE INDEX", "CREATE NONCLUSTERED COLUMNSTORE INDEX", 1) if columnstore else created
 
     @contextmanager
     def impatient(self, connection: sa.Connection) -> Iterator[None]:
@@ -276,12 +291,13 @@ class MSSQLTarget(Target):
         return mssql_statements.window_index(stage, self.quoted(stage), date, read_back, flag)
 
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
-        """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
+        """By deleted key and by batch: without them each promotion would read all of Bronze several times; by key and instant."""
         table, quoted = self.quoted(bronze), mssql_catalogue.quoted
         wanted = (
-            (KEY_HASH, "deleted", f"{quoted(SCD2_OPERATION)} = N'D'"),
-            (BATCH_ID, "batch", ""),
-            (END_BATCH_ID, "end_batch", f"{quoted(END_BATCH_ID)} IS NOT NULL"),
+            ((KEY_HASH,), "deleted", f"{quoted(SCD2_OPERATION)} = N'D'"),
+            ((BATCH_ID,), "batch", ""),
+            ((END_BATCH_ID,), "end_batch", f"{quoted(END_BATCH_ID)} IS NOT NULL"),
+            ((KEY_HASH, EFFECTIVE), "versions", ""),
         )
         return tuple(mssql_statements.lookup_index(bronze, table, *about) for about in wanted)
 

@@ -13,6 +13,7 @@ from model.system_columns import (
     CDC_BATCH_ID,
     CDC_IS_CURRENT,
     CDC_OPERATION,
+    EFFECTIVE,
     END,
     END_BATCH_ID,
     HASH_LAYOUT,
@@ -20,6 +21,7 @@ from model.system_columns import (
     SCD2_OPERATION,
 )
 
+_LONGEST_PURPOSE = 30
 LONGEST_NAME = 63
 """Bytes; PostgreSQL cuts longer names in silence. https://www.postgresql.org/docs/14/limits.html"""
 # The current index answers alone for pages that VACUUM has seen since they changed; by default it comes at 20 % of the rows.
@@ -59,6 +61,11 @@ def batch_index(name: TableName, table: str) -> str:
     return _index(index_name("ix", name.table, "batch"), table, f"({quoted(BATCH_ID)})")
 
 
+def versions_index(name: TableName, table: str) -> str:
+    """Over a key's versions in time: what was so at an instant."""
+    return _index(index_name("ix", name.table, "versions"), table, f"({listed((KEY_HASH, EFFECTIVE))})")
+
+
 def sparse_indexes(name: TableName, table: str) -> list[str]:
     """Over deleted and over ended versions, of which a first load has none."""
     bodies = {
@@ -74,7 +81,7 @@ def index_name(prefix: str, table: str, purpose: str) -> str:
     if len(whole.encode()) <= LONGEST_NAME:
         return whole
     digest = hashlib.blake2b(whole.encode(), digest_size=6).hexdigest()
-    tail = f"_{digest}_{purpose}"
+    tail = f"_{digest}_{purpose}" if len(purpose.encode()) <= _LONGEST_PURPOSE else f"_{digest}"
     return whole.encode()[: LONGEST_NAME - len(tail)].decode(errors="ignore") + tail
 
 

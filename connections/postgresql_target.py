@@ -103,6 +103,16 @@ class PostgreSQLTarget(Target):
         """
         return wanted.kind is Kind.DECIMAL and wanted.scale == held.type.scale
 
+    def index_names(self, connection: sa.Connection, name: TableName) -> list[str]:
+        """From `pg_indexes`."""
+        query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = :schema AND tablename = :table")
+        about = {"schema": self.schema(name.database, name.schema), "table": name.table}
+        return list(connection.execute(query, about).scalars())
+
+    def index_name(self, name: TableName, column: str) -> str:
+        """At most 63 bytes."""
+        return statements.index_name("ix", name.table, column)
+
     @contextmanager
     def impatient(self, connection: sa.Connection) -> Iterator[None]:
         """For this transaction."""
@@ -252,8 +262,9 @@ class PostgreSQLTarget(Target):
         return statements.window_index(stage, self.quoted(stage), date, read_back, flag)
 
     def lookup_indexes(self, bronze: TableName) -> Sequence[str]:
-        """By deleted key and by batch: without them each promotion would read all of Bronze several times."""
-        return [*self.sparse_indexes(bronze), statements.batch_index(bronze, self.quoted(bronze))]
+        """By deleted key and by batch: without them each promotion would read all of Bronze several times; by key and instant."""
+        table = self.quoted(bronze)
+        return [*self.sparse_indexes(bronze), statements.batch_index(bronze, table), statements.versions_index(bronze, table)]
 
     def sparse_indexes(self, bronze: TableName) -> Sequence[str]:
         """Over deleted and over ended versions."""

@@ -151,6 +151,19 @@ class Target(ABC):
         del connection, name, column
         return ()
 
+    @abstractmethod
+    def index_names(self, connection: sa.Connection, name: TableName) -> list[str]:
+        """The names of a table's indexes."""
+
+    def index_name(self, name: TableName, column: str) -> str:
+        """What an index over a column is called that nobody named."""
+        return f"ix_{name.table}_{column}"
+
+    def create_index(self, name: TableName, index: str, columns: Sequence[str], *, columnstore: bool) -> str:
+        """The statement that creates an index that users want, as SQL text; a plain one where there is no columnstore."""
+        del columnstore
+        return f"CREATE INDEX {self.quoted_column(index)} ON {self.quoted(name)} ({', '.join(map(self.quoted_column, columns))})"
+
     def impatient(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """Within a transaction: a lock is waited for `alter_patience` seconds and no longer."""
         del connection

@@ -56,7 +56,7 @@ def find_layout(target: Target, tables: WarehouseTable, layout: HashLayout) -> L
         if other.keys != layout.keys:
             raise SchemaEvolutionError(
                 f"{tables}: the key is now {_spelled(layout)}, but the history was loaded with {_spelled(other)}.",
-                remedy="Set IsPrimaryKey in UdmTablesColumnsList as it was, or give the history the new key: " + rekey_hint(tables),
+                remedy=f"Set IsPrimaryKey in UdmTablesColumnsList as it was. Or give the history the new key: {_hint(tables)}",
             )
         if other.key_masks != layout.key_masks:
             changed = sorted({mask.column for mask in {*other.key_masks} ^ {*layout.key_masks}})
@@ -96,7 +96,7 @@ def check_key(tables: WarehouseTable, layouts: Layouts, key: TableKey, general: 
         raise SchemaEvolutionError(
             f"{tables}: the source's key is now {', '.join(key.catalogue)}, but the history was loaded with "
             f"{', '.join(key.columns)}, which was its key before.",
-            remedy=f"Give the history the new key: {rekey_hint(tables)} Or keep the old one as your own: UPDATE {general}.dbo."  # noqa: S608 - a hint for people, run by nobody
+            remedy=f"Give the history the new key: {_hint(tables)} Or keep the old one as your own: UPDATE {general}.dbo."  # noqa: S608 - a hint for people, run by nobody
             f"UdmTablesColumnsList SET Layer = NULL WHERE SourceName = '{tables.source}' AND TableName = '{tables.table}' AND "
             "IsPrimaryKey = 1.",
         )
@@ -107,7 +107,7 @@ def is_catalogues(layouts: Layouts, key: TableKey) -> bool:
     return not key.is_users and frozenset(key.columns) in layouts.catalogue_keys
 
 
-def rekey_hint(tables: WarehouseTable) -> str:
+def _hint(tables: WarehouseTable) -> str:
     """How to give a history another key."""
     return f"python main_small_tables.py --rekey {tables} shows what that does, and --yes does it."
 

@@ -18,6 +18,7 @@ from orchestration.table_config import TableConfig
 from schema.altering import apply_evolution
 from schema.column_rules import ColumnRules
 from schema.column_sync import sync_columns
+from schema.wanted_indexes import keep_indexes
 from sources.registry import Source
 
 
@@ -61,6 +62,7 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
         tables = described.tables
         apply_evolution(run.target, tables, described.plans, run.retry.ops)
         sync_columns(run.target, tables.source, tables.table, tables.columns, tables.keys)
+        keep_indexes(run.target, tables)
         create_window_index(run.target, tables.stage, dates.column.name)
     return table
 

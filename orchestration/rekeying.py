@@ -170,7 +170,7 @@ def _conversions(
         raise SchemaEvolutionError(
             f"{tables}: the key column {wanted.name!r} is {wanted.type} at the source now, and {layer.name} holds it as "
             f"{stored.source_type}, which cannot be converted without a person.",
-            remedy=f"Convert it in Stage and Bronze to {run.target.type_text(wanted.type)} by hand, then give this command again.",
+            remedy=f"Convert it in Stage and Bronze to {run.target.type_text(wanted.type)} by hand, then give the command again.",
         )
     return tuple(possible)
 

@@ -29,6 +29,7 @@ from orchestration.tables import run_tables
 from schema.altering import apply_evolution
 from schema.column_sync import sync_columns
 from schema.staging_cleanup import drop_dead_staging, drop_staging
+from schema.wanted_indexes import keep_indexes
 
 LOG = logging.getLogger("udm.small_tables")
 
@@ -108,6 +109,7 @@ def _promote(run: RunContext, session: Session, extracted: Extracted, changes: C
     record_quarantine(target, run.settings, tables, run.batch, extracted.quarantined, changes.quarantined)
     if not changes.is_empty:
         _load_and_promote(run, session, extracted, changes, spool)
+    keep_indexes(target, tables)
     publish(target, tables, run.batch, extracted.instant)
 
 

@@ -19,13 +19,16 @@ _LAYER = "Source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedColumn:
-    """A row of UdmTablesColumnsList, of what the pipeline obeys in it; `mask` and `layer` are '' where there is none."""
+    """A row of UdmTablesColumnsList, of what the pipeline obeys in it; texts are '' where there is none."""
 
     name: str
     is_key: bool
     is_excluded: bool
     mask: str
     layer: str = ""
+    is_index: bool = False
+    index_name: str = ""
+    index_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +50,28 @@ def read_listed(target: Target, source: str, table: str) -> tuple[ListedColumn, 
     A mask that was passed over for the spelling of its table would load personal data in clear.
     """
     listed = target.own(COLUMNS_LIST).c
+    texts = (listed.MaskWith, listed.Layer, listed.IndexName, listed.IndexType)
     query = (
-        sa.select(listed.ColumnName, listed.IsPrimaryKey, listed.IsExcludedFromHash, listed.MaskWith, listed.Layer)
+        sa.select(listed.ColumnName, listed.IsPrimaryKey, listed.IsExcludedFromHash, listed.IsIndex, *texts)
         .where(*_of_table(listed, source, table))
         .order_by(listed.OrdinalPosition, listed.ColumnName)
     )
     with target.engine.connect() as connection:
-        return tuple(
-            ListedColumn(
-                name=name,
-                is_key=bool(is_key),
-                is_excluded=bool(is_excluded),
-                mask=(mask or "").strip(),
-                layer=(layer or "").strip(),
-            )
-            for name, is_key, is_excluded, mask, layer in connection.execute(query)
-        )
+        return tuple(_listed(*row) for row in connection.execute(query))
+
+
+def _listed(name: str, is_key: object, is_excluded: object, is_index: object, *texts: str | None) -> ListedColumn:
+    mask, layer, index_name, index_type = ((text or "").strip() for text in texts)
+    return ListedColumn(
+        name=name,
+        is_key=bool(is_key),
+        is_excluded=bool(is_excluded),
+        mask=mask,
+        layer=layer,
+        is_index=bool(is_index),
+        index_name=index_name,
+        index_type=index_type,
+    )
 
 
 def _of_table(listed: sa.ColumnCollection[str, sa.Column[Any]], source: str, table: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -163,7 +163,7 @@ EXEC sp_releaseapplock @Resource = ?, @LockOwner = 'Session';
 
 SELECT NEXT VALUE FOR [General].ops.[PipelineBatchSequence_BatchId] AS next_value_1;
 
-SELECT [General].dbo.[UdmTablesColumnsList].[ColumnName], [General].dbo.[UdmTablesColumnsList].[IsPrimaryKey], [General].dbo.[UdmTablesColumnsList].[IsExcludedFromHash], [General].dbo.[UdmTablesColumnsList].[MaskWith], [General].dbo.[UdmTablesColumnsList].[Layer]
+SELECT [General].dbo.[UdmTablesColumnsList].[ColumnName], [General].dbo.[UdmTablesColumnsList].[IsPrimaryKey], [General].dbo.[UdmTablesColumnsList].[IsExcludedFromHash], [General].dbo.[UdmTablesColumnsList].[IsIndex], [General].dbo.[UdmTablesColumnsList].[MaskWith], [General].dbo.[UdmTablesColumnsList].[Layer], [General].dbo.[UdmTablesColumnsList].[IndexName], [General].dbo.[UdmTablesColumnsList].[IndexType]
  FROM [General].dbo.[UdmTablesColumnsList]
  WHERE lower([General].dbo.[UdmTablesColumnsList].[SourceName]) = lower(:param_1)
  AND lower([General].dbo.[UdmTablesColumnsList].[TableName]) = lower(:param_2) ORDER BY [General].dbo.[UdmTablesColumnsList].[OrdinalPosition], [General].dbo.[UdmTablesColumnsList].[ColumnName];
@@ -345,7 +345,15 @@ IF NOT EXISTS (SELECT 1
  AND c.column_id = k.column_id
  WHERE i.object_id = OBJECT_ID(N'[UDM_Bronze].[DNA].[ACCT_scd2_python]', N'U')
  AND i.is_unique = 0
- AND c.name = N'_key_hash') CREATE INDEX [ix_ACCT_scd2_python_deleted]
+ AND c.name = N'_key_hash'
+ AND NOT EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS s
+ JOIN [UDM_Bronze].sys.columns AS d
+ ON d.object_id = s.object_id
+ AND d.column_id = s.column_id
+ WHERE s.object_id = i.object_id
+ AND s.index_id = i.index_id
+ AND s.key_ordinal = 2)) CREATE INDEX [ix_ACCT_scd2_python_deleted]
  ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_key_hash])
  WHERE [UdmScd2Operation] = N'D';
 
@@ -362,7 +370,15 @@ IF NOT EXISTS (SELECT 1
  AND c.column_id = k.column_id
  WHERE i.object_id = OBJECT_ID(N'[UDM_Bronze].[DNA].[ACCT_scd2_python]', N'U')
  AND i.is_unique = 0
- AND c.name = N'_batch_id') CREATE INDEX [ix_ACCT_scd2_python_batch]
+ AND c.name = N'_batch_id'
+ AND NOT EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS s
+ JOIN [UDM_Bronze].sys.columns AS d
+ ON d.object_id = s.object_id
+ AND d.column_id = s.column_id
+ WHERE s.object_id = i.object_id
+ AND s.index_id = i.index_id
+ AND s.key_ordinal = 2)) CREATE INDEX [ix_ACCT_scd2_python_batch]
  ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_batch_id]);
 
 USE [UDM_Bronze];
@@ -378,9 +394,42 @@ IF NOT EXISTS (SELECT 1
  AND c.column_id = k.column_id
  WHERE i.object_id = OBJECT_ID(N'[UDM_Bronze].[DNA].[ACCT_scd2_python]', N'U')
  AND i.is_unique = 0
- AND c.name = N'_end_batch_id') CREATE INDEX [ix_ACCT_scd2_python_end_batch]
+ AND c.name = N'_end_batch_id'
+ AND NOT EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS s
+ JOIN [UDM_Bronze].sys.columns AS d
+ ON d.object_id = s.object_id
+ AND d.column_id = s.column_id
+ WHERE s.object_id = i.object_id
+ AND s.index_id = i.index_id
+ AND s.key_ordinal = 2)) CREATE INDEX [ix_ACCT_scd2_python_end_batch]
  ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_end_batch_id])
  WHERE [_end_batch_id] IS NOT NULL;
+
+USE [UDM_Bronze];
+
+IF NOT EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ AND k.key_ordinal = 1
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(N'[UDM_Bronze].[DNA].[ACCT_scd2_python]', N'U')
+ AND i.is_unique = 0
+ AND c.name = N'_key_hash'
+ AND EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS s
+ JOIN [UDM_Bronze].sys.columns AS d
+ ON d.object_id = s.object_id
+ AND d.column_id = s.column_id
+ WHERE s.object_id = i.object_id
+ AND s.index_id = i.index_id
+ AND s.key_ordinal = 2
+ AND d.name = N'UdmEffectiveDateTime')) CREATE INDEX [ix_ACCT_scd2_python_versions]
+ ON [UDM_Bronze].[DNA].[ACCT_scd2_python] ([_key_hash], [UdmEffectiveDateTime]);
 
 SELECT name
  FROM [UDM_Stage].sys.indexes

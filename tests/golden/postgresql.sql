@@ -223,6 +223,9 @@ CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_end_batch"
 CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_batch"
  ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_batch_id");
 
+CREATE INDEX IF NOT EXISTS "ix_ACCT_scd2_python_versions"
+ ON "UDM_Bronze.DNA"."ACCT_scd2_python" ("_key_hash", "UdmEffectiveDateTime");
+
 -- Hashes read back
 
 SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash, "UDM_Stage.DNA"."ACCT_cdc"._hash_layout

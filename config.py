@@ -64,6 +64,9 @@ class Settings:
     quarantine_rows: int = 1_000
     max_tx_rows: int | None = None
     alter_max_rows: int = 1_000_000
+    retention_stage_days: int = 90
+    retention_info_log_days: int = 90
+    retention_event_days: int = 365
     retry_attempts: int = 3
     retry_seconds: float = 1.0
     log_level: str = "INFO"
@@ -123,6 +126,9 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
         quarantine_rows=_whole(env, "QUARANTINE_ROWS", 1_000, least=0),
         max_tx_rows=_whole(env, "MAX_TX_ROWS", 0, least=0) if env.get("MAX_TX_ROWS") else None,
         alter_max_rows=_whole(env, "ALTER_MAX_ROWS", 1_000_000, least=0),
+        retention_stage_days=_whole(env, "RETENTION_STAGE_DAYS", 90, least=0),
+        retention_info_log_days=_whole(env, "RETENTION_INFO_LOG_DAYS", 90, least=0),
+        retention_event_days=_whole(env, "RETENTION_EVENT_DAYS", 365, least=0),
         retry_attempts=_whole(env, "RETRY_ATTEMPTS", 3),
         retry_seconds=_ratio(env, "RETRY_SECONDS", 1.0, like="1.5"),
         log_level=_level(env),

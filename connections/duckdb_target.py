@@ -60,6 +60,7 @@ class DuckDBTarget(Target):
 
     kind: ClassVar[str] = "duckdb"
     add_column_keyword: ClassVar[str] = "ADD COLUMN"
+    row_identity: ClassVar[str] = "rowid"
     drops_indexes_apart: ClassVar[bool] = True  # an ALTER still sees those that its own transaction has dropped
     reads_by_region = True
 

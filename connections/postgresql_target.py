@@ -51,6 +51,7 @@ class PostgreSQLTarget(Target):
     kind: ClassVar[str] = "postgresql"
     add_column_keyword: ClassVar[str] = "ADD COLUMN"
     compares_case: ClassVar[bool] = True
+    row_identity: ClassVar[str] = "ctid"
     stage_storage: ClassVar[Mapping[str, Any]] = statements.STAGE_STORAGE
     staging_storage: ClassVar[Mapping[str, Any]] = statements.STAGING_STORAGE
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import polars as pl
 import sqlalchemy as sa
@@ -63,6 +63,8 @@ class Target(ABC):
     """How staging tables are stored that need not outlive a crash of the server."""
     reads_by_region: ClassVar[bool] = False
     """Whether a range of a date column spares more than an index would: rows lie in the order in which they were loaded."""
+    row_identity: ClassVar[str] = ""
+    """The hidden column that tells a table's rows apart, where `delete_some` goes by it."""
     drops_indexes_apart: ClassVar[bool] = False
     """Whether an index in the way of an ALTER must be gone in a transaction before it."""
     alter_patience: ClassVar[int] = 5
@@ -228,6 +230,12 @@ class Target(ABC):
     ) -> Iterator[pl.DataFrame]:
         """The same for a few of Stage's rows, which the query finds by an index or a range."""
         return self.read(connection, query, rows)
+
+    def delete_some(self, table: sa.FromClause, conditions: Sequence[sa.ColumnElement[Any]], rows: int) -> sa.Delete:
+        """DELETE of at most so many of the rows that meet all conditions."""
+        row: sa.ColumnElement[Any] = sa.literal_column(self.row_identity)
+        chosen = sa.select(row).select_from(table).where(*conditions).limit(rows)
+        return sa.delete(cast("sa.Table", table)).where(row.in_(chosen), *conditions)  # a source's column may have that name
 
     @abstractmethod
     def travelling(self, column: Column) -> sa.ColumnElement[object]:

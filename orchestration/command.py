@@ -30,9 +30,11 @@ from orchestration.cancellation import Cancellation
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.freshness import read_freshness
 from orchestration.large_plan import plan_in_words
+from orchestration.onboarding import onboard
 from orchestration.rekeying import run_rekey
 from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
+from orchestration.retention import purge_ops
 from orchestration.retry import Retry
 from orchestration.run_context import Options, RunContext
 from orchestration.table_config import TableConfig, TableConfigLoader, select_tables, table_named
@@ -86,6 +88,8 @@ def _run(
 ) -> int:
     if settings.embedded:
         seed_tables(target, settings.data_folder)
+    if arguments.onboard:
+        return onboard(target, settings, arguments.onboard, output.say, yes=arguments.yes)
     configs = TableConfigLoader(target).load()
     if arguments.rekey:
         named = [table_named(configs, arguments.rekey)]
@@ -140,6 +144,7 @@ def _load_tables(
                 command=command_of(arguments),
             )
             results = load(run, configs)
+            purge_ops(run)
             retry.ops("writing events to ops", tracker.flush)
         (summarise or _summarise)(results, target, output, options)
         status = 128 + received[0] if received else exit_status(results)

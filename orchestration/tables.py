@@ -14,6 +14,7 @@ from observability.context import table_context
 from observability.event_tracker import Event, describe
 from orchestration.outcome import count_into, failed_with, raise_if_blocked
 from orchestration.results import TableResult
+from orchestration.retention import purge_stage
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 
@@ -50,6 +51,8 @@ def _load_table(run: RunContext, config: TableConfig, load: LoadTable) -> TableR
         except BaseException as error:  # noqa: BLE001 - a driver's panic must not take the other tables with it
             result = failed_with(config, result, error)
         result = replace(result, seconds=time.perf_counter() - started)
+        if result.status is Status.SUCCESS:
+            purge_stage(run, config)
         record_events(run)
         run.reporter.table_ended(result)
     return result

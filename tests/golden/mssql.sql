@@ -569,6 +569,13 @@ UPDATE [General].ops.[PipelineExtractionState]
  AND [General].ops.[PipelineExtractionState].[State] = :State_1
  AND [General].ops.[PipelineExtractionState].[BatchId] IN (__[POSTCOMPILE_BatchId_1]);
 
+-- Retention, in batches
+
+DELETE TOP (10000)
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 0
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._cdc_valid_to < :param_1;
+
 -- At the end
 
 USE [UDM_Stage];

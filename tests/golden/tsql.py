@@ -31,7 +31,9 @@ from model.date_column import date_column
 from model.errors import LoadVerificationError
 from model.names import bronze_name, stage_name, staging_name
 from model.ops import BATCH_SEQUENCE
+from model.ops import INSTANT as INSTANT_TYPE
 from model.row_hash import HashLayout
+from model.system_columns import CDC_IS_CURRENT, CDC_VALID_TO
 from model.types import DATE, TEXT, TIMESTAMPTZ, UUID, Column, decimal, integer
 from model.types import TIME as TIME_OF_DAY
 from model.warehouse import Promotion, WarehouseTable
@@ -215,6 +217,7 @@ def sections() -> Iterator[tuple[str, list[str]]]:
     ]
     title = "Large tables: a window read back, its keys in other windows, what is missing from all, and the days' attempts"
     yield title, _ran(_windows, held=LARGE.columns)
+    yield "Retention, in batches", _ran(_purge)
     yield "At the end", _ran(lambda target: drop_table(target, target, TABLES.staging))
 
 
@@ -254,6 +257,12 @@ def _windows(target: Any) -> None:
     attempt = checkpoints.begin(day_window(date(2026, 3, 29)), 7, forced=False)
     checkpoints.end(attempt, AttemptState.LOADED, rows=1, changed=1, error=None)
     checkpoints.settle([attempt])
+
+
+def _purge(target: Any) -> None:
+    stage = target.table(TABLES.stage, (CDC_IS_CURRENT, CDC_VALID_TO))
+    conditions = (stage.c[CDC_IS_CURRENT] == sa.false(), stage.c[CDC_VALID_TO] < sa.literal(INSTANT, INSTANT_TYPE))
+    target.execute(target.delete_some(stage, conditions, 10_000))
 
 
 def _read_back(target: Any) -> None:

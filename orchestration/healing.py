@@ -20,6 +20,8 @@ from model.warehouse import Promotion, WarehouseTable
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from scd2.engine import run_scd2
+from schema.altering import alter_column
+from schema.evolution import Widened
 from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.healing")
@@ -75,14 +77,20 @@ def _resume_cdc(run: RunContext, session: Session, config: TableConfig, pending:
 
 
 def _shared_columns(target: Target, tables: WarehouseTable) -> tuple[str, ...]:
-    """The source columns that Stage holds; Bronze is given those that it lacks, for a run may have ended between the two."""
+    """The source columns that Stage holds. Bronze is given those that it lacks or holds narrower: it may be an older backup."""
     with target.engine.begin() as connection:
         stage, bronze = (target.columns_of(connection, name) for name in (tables.stage, tables.bronze))
-        known = {column.name for column in bronze}
+        known = {column.name: column for column in bronze}
         ours = [column for column in stage if column.name not in STAGE_SYSTEM]
         for column in typed(target, [column for column in ours if bronze and column.name not in known]):
             connection.execute(target.add_column(tables.bronze, column))
-    return tuple(column.name for column in ours)
+    for wanted in ours:
+        held = known.get(wanted.name, wanted)
+        if held.source_type != wanted.source_type and (how := target.widening(held, wanted.type)):
+            before, after = held.source_type, wanted.source_type
+            wider = Widened(column=wanted.name, before=before, wanted=wanted.type, after=after, how=how)
+            alter_column(target, tables.bronze, wider)
+    return tuple(wanted.name for wanted in ours)
 
 
 def next_instant(target: Target, tables: WarehouseTable, now: datetime | None = None) -> datetime:

@@ -6,7 +6,8 @@ Shown, and written with `--yes`; rows that are there are never changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,7 +16,7 @@ from connections.target import Target
 from extract.extractor import Extractor, SourceDescription, SourceTable, open_extractor
 from extract.source_connections import SourceConnections
 from model.control import TABLES_LIST
-from model.errors import ConfigurationError
+from model.errors import ConfigurationError, SourceTableMissing
 from model.system_columns import check_not_reserved
 from model.types import Column, Kind
 from orchestration.table_config import LOAD_TOOL
@@ -111,28 +112,34 @@ def onboard(target: Target, settings: Settings, name: str, say: Say, *, yes: boo
     """Show a table's control rows, and write those that are missing with `yes`; the exit status."""
     table = named_table(name)
     source = settings.sources.get(table.source)
+    listed = _listed(target, table)
+    if listed is not None and table.schema is None:
+        table = replace(table, schema=listed.SourceSchemaName, database=listed.SourceDatabase)
     with open_extractor(source, SourceConnections()) as extractor:
-        proposal = propose(extractor, table, settings.batch_rows)
+        try:
+            proposal = propose(extractor, table, settings.batch_rows)
+        except SourceTableMissing as error:
+            raise ConfigurationError(error.message, remedy="Write SOURCE.SCHEMA.TABLE, as the source spells them.") from error
     for line in lines_of(proposal, target.databases.general, is_oracle=source.kind == "oracle"):
         say(line)
-    known = _is_listed(target, proposal)
-    if known:
+    if listed is not None:
         say(f"{table} is in UdmTablesList already; its row stays as it is.")
     if not yes:
         say("Nothing was written; give --yes to do it.")
         return 0
-    if not known:
+    if listed is None:
         with target.engine.begin() as connection:
             connection.execute(sa.insert(target.own(TABLES_LIST)).values(proposal.listed))
     description = proposal.description
     added = sync_columns(target, table.source, table.table, description.columns, description.key)
-    say(f"{table}: {0 if known else 1} row of UdmTablesList and {added} of UdmTablesColumnsList were written.")
+    say(f"{table}: {int(listed is None)} row of UdmTablesList and {added} of UdmTablesColumnsList were written.")
     return 0
 
 
-def _is_listed(target: Target, proposal: Proposal) -> bool:
+def _listed(target: Target, table: SourceTable) -> Any:
+    """The table's row of UdmTablesList, or None; names are compared without case, as they are when tables are loaded."""
     listed = target.own(TABLES_LIST).c
-    wanted = ((listed.SourceName, proposal.table.source), (listed.SourceObjectName, proposal.table.table))
+    wanted = ((listed.SourceName, table.source), (listed.SourceObjectName, table.table))
     same = [sa.func.lower(column) == sa.func.lower(sa.literal(name, sa.Unicode())) for column, name in wanted]
     with target.engine.connect() as connection:
-        return connection.execute(sa.select(listed.SourceName).where(*same)).first() is not None
+        return connection.execute(sa.select(listed.SourceSchemaName, listed.SourceDatabase).where(*same)).first()

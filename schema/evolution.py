@@ -97,9 +97,11 @@ def _check_ours(table: str, name: TableName, held: Sequence[Column], system: Seq
     there = {column.name for column in held}
     lacking = [column for column in system if column not in there]
     if lacking:
+        has = ", ".join(column for column in system if column in there)
         raise SchemaEvolutionError(
             f"{table}: {name} exists, but lacks the pipeline's columns {', '.join(lacking)}.",
-            remedy="It was made by something else: rename it, or set StageTableName or BronzeTableName to another name.",
+            remedy=f"It was made by something else (of ours it has {has or 'none'}) and is never loaded into: rename it, or set "
+            "StageTableName or BronzeTableName to another name.",
         )
 
 

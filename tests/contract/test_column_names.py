@@ -131,3 +131,16 @@ def test_a_column_whose_name_changes_in_case_only_is_an_error_that_names_both_sp
     assert "view" in message
     query = 'SELECT "ErrorType" FROM {ops}."PipelineEventLog" WHERE "BatchId" = :batch AND "EventType" = \'EXTRACT\''
     assert renamed.query(query, batch=renamed.batch) == [("SchemaEvolutionError",)]
+
+
+def test_a_table_of_a_thousand_columns_is_loaded_and_compared(pipeline: Pipeline) -> None:
+    if pipeline.backend.name == "postgresql":
+        pytest.skip("takes ten seconds each; PostgreSQL's own limit has a test of its own")
+    names = [f"C{number}" for number in range(1, 1_000)]
+    columns = ", ".join(["ID INTEGER PRIMARY KEY", *(f"{name} INTEGER" for name in names)])
+    rows = f"SELECT {', '.join(['range'] * 1_000)} FROM range(5)"
+    pipeline.source.execute(f"CREATE TABLE WIDE ({columns})", f"INSERT INTO WIDE {rows}")
+    assert pipeline.load("WIDE").inserted == 5
+    pipeline.source.execute("UPDATE WIDE SET C999 = NULL WHERE ID = 3")
+    result = pipeline.load("WIDE")
+    assert (result.updated, result.unchanged) == (1, 4)

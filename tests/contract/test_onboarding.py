@@ -54,4 +54,4 @@ def test_rows_that_are_there_stay_and_a_large_table_gets_its_date_column(
     assert command("--onboard", "DNA.NOKEY") == 0
     assert "has no key for it" in capsys.readouterr().out
     assert command("--onboard", "DNA") == 2
-    assert command("--onboard", "DNA.NOWHERE") == 1
+    assert command("--onboard", "DNA.NOWHERE") == 2

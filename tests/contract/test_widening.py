@@ -96,6 +96,22 @@ def test_an_alter_that_fails_between_the_layers_is_finished_by_the_next_run(
     assert types(pipeline, "V") == {pipeline.type_text(integer(64))}
 
 
+def test_a_bronze_restored_from_before_a_column_was_wider_is_healed(pipeline: Pipeline) -> None:
+    load(pipeline, "ID INTEGER PRIMARY KEY, V INTEGER", (1, 1))
+    load(pipeline, "ID INTEGER PRIMARY KEY, V BIGINT", (1, 1), (2, 5_000_000_000))
+    expected = pipeline.dump("bronze", TABLE, ("_scd2_key",))
+    for statement in (
+        'DELETE FROM {bronze} WHERE "_batch_id" = 2',
+        'ALTER TABLE {bronze} DROP COLUMN "V"',
+        f'ALTER TABLE {{bronze}} {pipeline.target.add_column_keyword} "V" INTEGER',
+        'UPDATE {bronze} SET "V" = 1',
+        'DELETE FROM {bronze_ops}."PromotionMarker" WHERE "BatchId" = 2',
+    ):
+        pipeline.query(statement, TABLE)
+    assert pipeline.load(TABLE).changed == 0
+    assert pipeline.dump("bronze", TABLE, ("_scd2_key",)) == expected
+
+
 def test_indexes_that_people_made_outlast_a_wider_column(pipeline: Pipeline) -> None:
     load(pipeline, "ID INTEGER PRIMARY KEY, V INTEGER", (1, 1), (2, 2))
     for layer in ("stage", "bronze"):

@@ -97,7 +97,7 @@ def test_the_baseline_does_not_learn_from_runs_that_failed_later(
     pipeline.load(TABLE)
     extract(pipeline, rows=20)
     with monkeypatch.context() as patch:
-        patch.setattr("orchestration.small_tables.load_staging", fail)
+        patch.setattr("orchestration.promoting.load_staging", fail)
         for _ in range(3):
             pipeline.fail(TABLE)
     extract(pipeline, rows=8)

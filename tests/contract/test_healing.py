@@ -28,7 +28,7 @@ def lose_promotion(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, number: 
     """A run of this day that ends between Stage and Bronze; its batch."""
     day(pipeline, number)
     with monkeypatch.context() as patch:
-        patch.setattr("orchestration.small_tables.run_scd2", killed)
+        patch.setattr("orchestration.promoting.run_scd2_targeted", killed)
         pipeline.fail(TABLE)
     return pipeline.batch
 
@@ -133,7 +133,7 @@ def test_a_lost_promotion_with_a_new_and_a_vanished_column_is_replayed_whole(
     pipeline.load(TABLE)
     pipeline.source.table(TABLE, "NEW INTEGER, ID INTEGER PRIMARY KEY", [(7, 1), (8, 3)])
     with monkeypatch.context() as patch:
-        patch.setattr("orchestration.small_tables.run_scd2", killed)
+        patch.setattr("orchestration.promoting.run_scd2_targeted", killed)
         pipeline.fail(TABLE)
     pipeline.load(TABLE)
     rows = [(row["ID"], row["OLD"], row["NEW"], row["UdmScd2Operation"]) for row in pipeline.dump("bronze", TABLE)]
@@ -156,13 +156,13 @@ def test_a_column_that_reached_stage_only_and_was_taken_back_does_not_stop_heali
         pipeline.fail(TABLE)
     pipeline.source.table(TABLE, "ID INTEGER PRIMARY KEY", [(1,), (2,)])
     with monkeypatch.context() as patch:
-        patch.setattr("orchestration.small_tables.run_scd2", killed)
+        patch.setattr("orchestration.promoting.run_scd2_targeted", killed)
         pipeline.fail(TABLE)
     pipeline.load(TABLE)
     assert [row["ID"] for row in pipeline.dump("bronze", TABLE)] == [1, 2]
 
 
-@pytest.mark.parametrize("step", ["run_cdc", "run_scd2"])
+@pytest.mark.parametrize("step", ["run_cdc_windowed", "run_scd2_targeted"])
 def test_a_retry_after_a_connection_lost_during_commit_does_not_load_twice(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_retry_after_a_connection_lost_during_commit_does_not_load_twice(
     pipeline.load(TABLE)
     day(pipeline, 2)
     with monkeypatch.context() as patch:
-        import orchestration.small_tables as module  # noqa: PLC0415 - patched here
+        import orchestration.promoting as module  # noqa: PLC0415 - patched here
 
         patch.setattr(module, step, after_commit(getattr(module, step)))
         pipeline.fail(TABLE)

@@ -133,7 +133,7 @@ STEPS = {
     "BCP_LOAD": "data_load.bcp_loader.verify_sample",
     "CDC_PROMOTION": "cdc.engine.write_marker",
     "SCD2_PROMOTION": "scd2.engine.write_marker",
-    "CLEANUP": "orchestration.small_tables.drop_staging",
+    "CLEANUP": "orchestration.promoting.drop_staging",
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
@@ -35,6 +35,9 @@ from orchestration.results import TableResult, exit_status
 from orchestration.retry import Retry
 from orchestration.run_context import Options, RunContext
 from orchestration.table_config import TableConfig, TableConfigLoader, select_tables
+
+if TYPE_CHECKING:
+    from orchestration.reconciliation_command import ReconciliationCommand
 
 LOG = logging.getLogger("udm.run")
 Load = Callable[[RunContext, Sequence[TableConfig]], list[TableResult]]
@@ -93,7 +96,13 @@ def _run(
     if not chosen:
         output.say(f"No {'large' if large else 'small'} table is listed with StageLoadTool = 'Python'; nothing to do.")
         return 0
-    return _load_tables(arguments, settings, target, output, chosen, load)
+    reconciliation = None
+    if arguments.reconcile:
+        from orchestration.reconciliation_command import ReconciliationCommand  # noqa: PLC0415 - loads do without it
+
+        reconciliation = ReconciliationCommand(arguments, settings)
+        load = reconciliation.run
+    return _load_tables(arguments, settings, target, output, chosen, load, reconciliation)
 
 
 def _load_tables(
@@ -103,6 +112,7 @@ def _load_tables(
     output: Output,
     configs: Sequence[TableConfig],
     load: Load,
+    reconciliation: ReconciliationCommand | None = None,
 ) -> int:
     options = Options(
         force=arguments.force,
@@ -115,27 +125,28 @@ def _load_tables(
     with _signals(cancellation.request) as received:
         batch = 0 if options.dry_run else begin_batch(retry, target, command_of(arguments))
         tracker = PipelineEventTracker(None if options.dry_run else target, batch)
-        with (
-            logging_to_ops(retry, target, batch),
-            SpoolFolder(settings.spool_folder) as spool_folder,
-            output.progress(len(configs)) as reporter,
-        ):
-            run = RunContext(
-                settings=settings,
-                options=options,
-                target=target,
-                tracker=tracker,
-                reporter=reporter,
-                cancellation=cancellation,
-                connections=SourceConnections(),
-                spool_folder=spool_folder,
-                batch=batch,
-                command=command_of(arguments),
-            )
-            results = load(run, configs)
+        with logging_to_ops(retry, target, batch), SpoolFolder(settings.spool_folder) as spool_folder:
+            with output.progress(len(configs)) as reporter:
+                run = RunContext(
+                    settings=settings,
+                    options=options,
+                    target=target,
+                    tracker=tracker,
+                    reporter=reporter,
+                    cancellation=cancellation,
+                    connections=SourceConnections(),
+                    spool_folder=spool_folder,
+                    batch=batch,
+                    command=command_of(arguments),
+                )
+                results = load(run, configs)
+            if reconciliation is not None:
+                results = reconciliation.finish(run, configs, results, output)
             retry.ops("writing events to ops", tracker.flush)
-        _summarise(results, target, output, options)
+        _summarise(results, target, output, options, reconciliation)
         status = 128 + received[0] if received else exit_status(results)
+        if reconciliation is not None and reconciliation.differs and not received:
+            status = 1
         if batch:
             retry.ops("ending the batch", partial(end_batch, target, batch, status))
     return status
@@ -191,12 +202,21 @@ def _list_tables(
     output.table(headers, rows, left=len(headers))
 
 
-def _summarise(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:
-    headers, rows = summary(results)
-    output.table(headers, rows, left=2)
+def _summarise(
+    results: Sequence[TableResult],
+    target: Target,
+    output: Output,
+    options: Options,
+    reconciliation: ReconciliationCommand | None,
+) -> None:
+    if reconciliation is None:
+        headers, rows = summary(results)
+        output.table(headers, rows, left=2)
     for result in results:
         if result.status is not Status.SUCCESS:
             output.say(f"{result.source}.{result.table}: {result.message}")
+    if reconciliation is not None:
+        return
     if options.dry_run:
         output.say("Dry run: nothing was written.")
     elif all(result.status is Status.SUCCESS and not result.changed for result in results):

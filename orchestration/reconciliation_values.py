@@ -1,0 +1,249 @@
+"""Source, Stage and Bronze compared value by value: sums of segments first, then the rows of the segments that are not equal.
+
+The table's lock is held, so that the layers stand still; the source need not. What differs is read there once more, by key, and
+does not count where it has changed meanwhile. Memory is bounded: rows wait in spools, and are compared a group at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
+
+import polars as pl
+
+from cdc.reconciliation.rows import Layer, SourceRows, compare_layer, confirmed, in_flight, settle_source, touched
+from cdc.reconciliation.rows import counts as counts_of
+from cdc.reconciliation.segments import ROWS, SEGMENT, SegmentSums, grouped, segment_of, unequal_segments
+from extract.hashing import in_background, in_order, prefetched
+from extract.selection import WithKeys
+from extract.spool import Spool, compacted
+from model.system_columns import KEY_HASH, ROW_HASH
+from orchestration.reconciliation_sides import Sides, read_layer
+from orchestration.run_context import RunContext
+from orchestration.source_reading import SourceReading
+from orchestration.table_config import TableConfig
+
+T = TypeVar("T")
+GROUP_ROWS = 200_000
+_KEYS_AT_ONCE = 250
+_KEYS_BY_KEY = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class ValueCounts:
+    """What was found; counts are keys, `source_rows` rows. `kinds` and `columns` are by layer.
+
+    `unequal` segments were compared row by row; layers of `astray` hold rows under another key's hash.
+    """
+
+    source_rows: int = 0
+    layer_rows: dict[Layer, int] = field(default_factory=dict)
+    kinds: dict[Layer, Counter[str]] = field(default_factory=lambda: {layer: Counter() for layer in Layer})
+    columns: dict[Layer, Counter[str]] = field(default_factory=lambda: {layer: Counter() for layer in Layer})
+    apart: Counter[str] = field(default_factory=Counter)
+    null_keys: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    in_flight: int = 0
+    unequal: int = 0
+    astray: frozenset[Layer] = frozenset()
+
+    def different(self, layer: Layer) -> int:
+        """Differences of a layer: keys, each as often as kinds of difference were found in it."""
+        return sum(self.kinds[layer].values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The rows of some segments on all sides, and what differs in them."""
+
+    source: SourceRows
+    layers: Mapping[Layer, pl.DataFrame]
+    differences: pl.DataFrame
+    apart: Counter[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spools:
+    """Where the rows of unequal segments wait."""
+
+    source: Spool
+    layers: Mapping[Layer, Spool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueComparison:
+    """One table's comparison. `full`: rows are compared column by column also where the sums say that they are equal."""
+
+    run: RunContext
+    config: TableConfig
+    sides: Sides
+    reading: SourceReading
+    full: bool = False
+
+    def compare(self, take: Callable[[Group], None]) -> ValueCounts:
+        """Compare the table; `take` is given what differs, group by group, once the source was asked again."""
+        counts = ValueCounts()
+        segments = self._extracting(partial(self._unequal, counts))
+        counts.unequal = segments.height
+        if segments.is_empty():
+            return counts
+        with ExitStack() as stack:
+            spools = self._spools(stack)
+            self._extracting(partial(self._collect, segments.get_column(SEGMENT), spools, counts))
+            groups = grouped(segments, GROUP_ROWS)
+            found: list[Group] = []
+            before = []
+            for group in groups:
+                found = [self._group(spools, group)]  # one at a time is held
+                before.append(touched(found[0].source, list(found[0].layers.values()), found[0].differences, self._keys))
+            looked_at = pl.concat(before)
+            flying = looked_at.get_column(KEY_HASH).clear()
+            if looked_at.height:
+                flying = in_flight(looked_at, self._extracting(partial(self._again, looked_at)))
+            counts.in_flight = len(flying)
+            for group in groups:
+                self.run.cancellation.check()
+                rows = found[0] if len(groups) == 1 else self._group(spools, group)
+                settled = replace(rows, differences=confirmed(rows.differences, flying))
+                _add(counts, settled)
+                take(settled)
+        return counts
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return self.sides.tables.keys
+
+    def _spools(self, stack: ExitStack) -> Spools:
+        limit = self.run.settings.spool_bytes // 3
+        source, stage, bronze = (stack.enter_context(Spool(self.run.spool_folder, limit)) for _ in range(3))
+        return Spools(source=source, layers={Layer.STAGE: stage, Layer.BRONZE: bronze})
+
+    def _extracting(self, read: Callable[[], T]) -> T:
+        """Read the source, again from the start where it broke off."""
+
+        def attempt() -> T:
+            try:
+                return read()
+            except BaseException:
+                self.reading.let_go()
+                raise
+
+        return self.run.retry.extract(attempt)
+
+    def _unequal(self, counts: ValueCounts) -> pl.DataFrame:
+        """Read everything once and add it up."""
+        source = SegmentSums()
+        counts.source_rows = counts.null_keys = 0
+        with (
+            in_background(partial(self._layer_sums, Layer.STAGE)) as stage,
+            in_background(partial(self._layer_sums, Layer.BRONZE)) as bronze,
+        ):
+            for frame, null_keys in self._source(staged=False):
+                source.add(frame)
+                counts.source_rows += frame.height + null_keys
+                counts.null_keys += null_keys
+                self.run.reporter.rows_extracted(str(self.config), frame.height + null_keys)
+            layers = {Layer.STAGE: stage(), Layer.BRONZE: bronze()}
+        counts.astray = frozenset(layer for layer, sums in layers.items() if sums.astray)
+        sums = {layer: sums.sums() for layer, sums in layers.items()}
+        counts.layer_rows = {layer: int(side.get_column(ROWS).sum()) for layer, side in sums.items()}
+        return unequal_segments([source.sums(), *sums.values()], full=self.full)
+
+    def _layer_sums(self, layer: Layer) -> SegmentSums:
+        sums = SegmentSums()
+        for frame in self._layer(layer, None):
+            sums.add(frame)
+        return sums
+
+    def _source(self, *, staged: bool) -> Iterator[tuple[pl.DataFrame, int]]:
+        rules, rows = self.sides.described.rules, self.run.settings.batch_rows
+        frames = self.reading.extractor().read(self.config.source_table, rules.columns, rows)
+        with prefetched(frames) as arriving:
+            for one in in_order(arriving, partial(self.sides.source_rows, staged=staged)):
+                self.run.cancellation.check()
+                yield one
+
+    def _layer(self, layer: Layer, segments: pl.Series | None) -> Iterator[pl.DataFrame]:
+        target = self.run.target
+        with target.engine.connect() as connection:
+            for frame in read_layer(target, connection, self.sides, layer, segments):
+                self.run.cancellation.check()
+                yield self.sides.layer_rows(layer, frame)
+
+    def _collect(self, segments: pl.Series, spools: Spools, counts: ValueCounts) -> None:
+        """Read what is in these segments into the spools."""
+        inside = segment_of(pl.col(KEY_HASH)).is_in(segments.implode())
+        for spool in (spools.source, *spools.layers.values()):
+            spool.empty()
+
+        def fill(layer: Layer) -> None:
+            # A row that lies under another key's hash is found by its values, so no condition on stored hashes may leave it out.
+            for frame in self._layer(layer, None if layer in counts.astray else segments):
+                spools.layers[layer].append(_own_rows(frame.filter(inside)))
+
+        with in_background(partial(fill, Layer.STAGE)) as stage, in_background(partial(fill, Layer.BRONZE)) as bronze:
+            for frame, _ in self._source(staged=True):
+                spools.source.append(_own_rows(frame.filter(inside)))
+            stage()
+            bronze()
+
+    def _group(self, spools: Spools, segments: pl.Series) -> Group:
+        """The rows of some segments."""
+        inside = segment_of(pl.col(KEY_HASH)).is_in(segments.implode())
+
+        def rows_of(spool: Spool, empty: pl.DataFrame) -> pl.DataFrame:
+            return pl.concat([empty, *(frame.filter(inside) for frame in spool.frames())], rechunk=True)
+
+        source = settle_source(rows_of(spools.source, self.sides.empty_source()))
+        layers = {layer: rows_of(spool, self.sides.empty_layer()) for layer, spool in spools.layers.items()}
+        values, excluded = self.sides.layout.value_names, self.sides.excluded
+        compared = {layer: compare_layer(source, layer, rows, values, excluded) for layer, rows in layers.items()}
+        differences = pl.concat([one.differences for one in compared.values()])
+        apart: Counter[str] = Counter(compared[Layer.STAGE].apart)
+        return Group(source=source, layers=layers, differences=differences, apart=apart)
+
+    def _again(self, before: pl.DataFrame) -> pl.DataFrame:
+        """The source's rows of these keys, as they are now."""
+        if before.height <= _KEYS_BY_KEY and not self.sides.masked_key:
+            try:
+                return self._by_key(before)
+            except NotImplementedError:  # this kind of source cannot be asked by key yet
+                self.reading.let_go()
+        wanted = before.get_column(KEY_HASH).implode()
+        frames = (frame.filter(pl.col(KEY_HASH).is_in(wanted)) for frame, _ in self._source(staged=False))
+        return pl.concat([self.sides.empty_source().select(KEY_HASH, ROW_HASH), *(f.select(KEY_HASH, ROW_HASH) for f in frames)])
+
+    def _by_key(self, before: pl.DataFrame) -> pl.DataFrame:
+        rules, names = self.sides.described.rules, self.sides.tables.keys
+        columns = tuple(column for column in rules.columns if column.name in names)
+        keys = before.select(column.name for column in columns).drop_nulls()
+        found = [self.sides.empty_source().select(KEY_HASH, ROW_HASH)]
+        for start in range(0, keys.height, _KEYS_AT_ONCE):
+            self.run.cancellation.check()
+            selection = WithKeys(columns=columns, keys=keys.slice(start, _KEYS_AT_ONCE))
+            frames = self.reading.extractor().read(
+                self.config.source_table, rules.columns, self.run.settings.batch_rows, selection
+            )
+            found += [self.sides.source_rows(frame)[0].select(KEY_HASH, ROW_HASH) for frame in frames]
+        return pl.concat(found)
+
+
+def _own_rows(selected: pl.DataFrame) -> pl.DataFrame:
+    """A copy of selected rows that keeps no others alive; Arrow has no type for the hashes, which hold nothing of others."""
+    hashes = [name for name, dtype in selected.schema.items() if dtype == pl.UInt128]
+    return compacted(selected.drop(hashes)).hstack(selected.select(hashes)).select(selected.columns)
+
+
+def _add(counts: ValueCounts, group: Group) -> None:
+    counts.quarantined += len(group.source.quarantined)
+    counts.duplicates += group.source.duplicates
+    counts.apart.update(group.apart)
+    for layer in Layer:
+        kinds, columns = counts_of(group.differences, layer)
+        counts.kinds[layer].update(kinds)
+        counts.columns[layer].update(columns)

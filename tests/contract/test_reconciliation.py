@@ -1,0 +1,229 @@
+"""Every kind of defect, planted on each target: found, named, counted, and where that is possible repaired."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.contract.command import command_of, list_tables
+from tests.contract.pipeline import Pipeline, Row
+
+TABLE = "ACCT"
+COLUMNS = "ID INTEGER PRIMARY KEY, NAME VARCHAR, BALANCE DECIMAL(18,3), SINCE TIMESTAMP, DATA BLOB"
+DAYS: tuple[tuple[Row, ...], ...] = (
+    tuple((i, f"name {i}", f"{i}.1", "2026-01-01 00:00:00.000001", b"\x00") for i in range(1, 21)),
+    tuple((i, f"later {i}", f"{i}.1", "2026-01-01 00:00:00.000001", None) for i in range(1, 21) if i != 20),
+)
+CURRENT, ACTIVE = '"_cdc_is_current"', '"UdmActiveFlag"'
+
+
+class Reconciled:
+    """A pipeline with two days loaded, driven by its command; what its last reconciliation wrote to ops."""
+
+    def __init__(self, pipeline: Pipeline, command: Callable[..., int]) -> None:
+        self.pipeline, self.command = pipeline, command
+
+    def load(self, rows: tuple[Row, ...] | None = None) -> None:
+        if rows is not None:
+            self.pipeline.source.table(TABLE, COLUMNS, rows)
+        assert self.command("--no-progress") == 0
+
+    def plant(self, *statements: str) -> None:
+        for statement in statements:
+            self.pipeline.query(statement, TABLE)
+
+    def checks(self, *arguments: str, status: int = 1) -> dict[str, dict[str, Any]]:
+        """Reconcile; the checks that differ, by name, with what was counted."""
+        assert self.command("--reconcile", *arguments) == status
+        query = (
+            'SELECT "CheckName", "Status", "RowsDifferent", "ColumnsDifferent", "Details" FROM {ops}."ReconciliationLog" '
+            'WHERE "BatchId" = (SELECT MAX("BatchId") FROM {ops}."ReconciliationLog")'
+        )
+        found = {}
+        for name, outcome, different, columns, details in self.pipeline.query(query):
+            assert (outcome == "DIFFERENT") == (different > 0)
+            if different:
+                counted = {key: value for key, value in json.loads(details).items() if value}
+                found[name] = {"different": different, "columns": json.loads(columns or "{}"), **counted}
+        return found
+
+    def details(self, name: str) -> dict[str, Any]:
+        """What the last reconciliation counted apart."""
+        query = 'SELECT "Details" FROM {ops}."ReconciliationLog" WHERE "CheckName" = :name ORDER BY "BatchId" DESC'
+        return {key: value for key, value in json.loads(self.pipeline.query(query, name=name)[0][0]).items() if value}
+
+    def differences(self) -> list[Row]:
+        query = (
+            'SELECT "Layer", "Difference", "ColumnName", "SourceValue", "LayerValue" FROM {ops}."ReconciliationDifference" '
+            'WHERE "BatchId" = (SELECT MAX("BatchId") FROM {ops}."ReconciliationLog")'
+        )
+        return sorted(self.pipeline.query(query), key=repr)
+
+    def closed(self) -> list[dict[str, Any]]:
+        return [row for row in self.pipeline.dump("bronze", TABLE) if not row["UdmActiveFlag"]]
+
+
+@pytest.fixture
+def warehouse(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Reconciled:
+    list_tables(pipeline, TABLE)
+    loaded = Reconciled(pipeline, command_of(pipeline, monkeypatch, tmp_path))
+    for day in DAYS:
+        loaded.load(day)
+    return loaded
+
+
+def test_a_clean_table_yields_nothing(warehouse: Reconciled) -> None:
+    before = warehouse.pipeline.dumps(TABLE)
+    for arguments in ((), ("--full",), ("--repair", "--yes"), ("--repair",)):
+        assert warehouse.checks(*arguments, status=0) == {}, arguments
+        assert warehouse.differences() == []
+    assert warehouse.command("--reconcile", "counts") == 0
+    assert warehouse.pipeline.dumps(TABLE) == before
+    assert warehouse.pipeline.staging_tables() == []
+
+
+VALUE_DEFECTS = (
+    # A flipped value under a hash that says otherwise: no load would ever notice it.
+    'UPDATE {stage} SET "NAME" = \'flipped\' WHERE "ID" = 1 AND ' + CURRENT,
+    'UPDATE {bronze} SET "NAME" = \'flipped\' WHERE "ID" = 1 AND ' + ACTIVE,
+    # NULL against a value, in Stage alone; a stale row in Bronze alone.
+    'UPDATE {stage} SET "BALANCE" = NULL WHERE "ID" = 2 AND ' + CURRENT,
+    'UPDATE {bronze} SET "SINCE" = \'2020-01-01\', "UdmHash" = "_key_hash" WHERE "ID" = 3 AND ' + ACTIVE,
+    # Lost rows: in both layers, in Bronze, in Stage, in Stage where Bronze is stale.
+    'DELETE FROM {stage} WHERE "ID" = 4',
+    'DELETE FROM {bronze} WHERE "ID" IN (4, 5)',
+    'DELETE FROM {stage} WHERE "ID" IN (6, 7)',
+    'UPDATE {bronze} SET "BALANCE" = 7.2 WHERE "ID" = 7 AND ' + ACTIVE,
+    # Beside those that are gone at the source (8, 9 and 10): lost in Bronze, lost in Stage.
+    'DELETE FROM {bronze} WHERE "ID" = 9',
+    'DELETE FROM {stage} WHERE "ID" = 10',
+    # A hash that lies over values that are right.
+    'UPDATE {stage} SET "_row_hash" = "_key_hash" WHERE "ID" = 11 AND ' + CURRENT,
+)
+
+
+def test_differing_values_are_found_counted_and_repaired(warehouse: Reconciled) -> None:
+    pipeline = warehouse.pipeline
+    pipeline.source.execute(f"DELETE FROM {TABLE} WHERE ID IN (8, 9, 10)")
+    warehouse.plant(*VALUE_DEFECTS)
+    found = warehouse.checks()
+    assert {key: found["SOURCE_STAGE"].get(key, 0) for key in ("VALUE", "MISSING", "EXTRA", "ROW_HASH", "DUPLICATE")} == {
+        "VALUE": 2, "MISSING": 3, "EXTRA": 2, "ROW_HASH": 3, "DUPLICATE": 0,
+    }  # fmt: skip
+    assert {key: found["SOURCE_BRONZE"].get(key, 0) for key in ("VALUE", "MISSING", "EXTRA", "ROW_HASH", "DUPLICATE")} == {
+        "VALUE": 3, "MISSING": 2, "EXTRA": 2, "ROW_HASH": 3, "DUPLICATE": 0,
+    }  # fmt: skip
+    assert found["SOURCE_STAGE"]["columns"] == {"NAME": 1, "BALANCE": 1}
+    assert found["SOURCE_BRONZE"]["columns"] == {"NAME": 1, "SINCE": 1, "BALANCE": 1}
+    differences = warehouse.differences()
+    assert ("STAGE", "VALUE", "BALANCE", "2.100", None) in differences
+    assert ("BRONZE", "VALUE", "NAME", "later 1", "flipped") in differences
+    assert len(differences) == 2 + 3 + 2 + 3 + 3 + 2 + 2 + 3
+
+    closed = warehouse.closed()
+    # Nobody is there to say yes: the plan is shown, and nothing is written.
+    before = pipeline.dumps(TABLE)
+    warehouse.checks("--repair")
+    assert pipeline.dumps(TABLE) == before
+
+    warehouse.checks("--repair", "--yes")
+    assert [row for row in closed if row not in warehouse.closed()] == []
+    assert warehouse.checks(status=0) == {}
+    columns = '"Status", "RowsInserted", "RowsUpdated", "RowsDeleted"'
+    events = f'SELECT {columns} FROM {{ops}}."PipelineEventLog" WHERE "EventType" = \'REPAIR\''
+    assert pipeline.query(events) == [("SUCCESS", 2, 5, 2)]
+    assert pipeline.staging_tables() == []
+    warehouse.load()
+    assert warehouse.checks(status=0) == {}
+
+
+HISTORY_DEFECTS = (
+    'UPDATE {bronze} SET "UdmEndDateTime" = \'2999-01-01\' WHERE "ID" = 2 AND NOT ' + ACTIVE,
+    'UPDATE {bronze} SET "UdmEffectiveDateTime" = \'2998-01-01\' WHERE "ID" = 3 AND ' + ACTIVE,
+    'DELETE FROM {bronze} WHERE "ID" = 4 AND ' + ACTIVE,
+    'UPDATE {bronze} SET "UdmEndDateTime" = NULL WHERE "ID" = 5 AND NOT ' + ACTIVE,
+    'UPDATE {bronze} SET "NAME" = \'rewritten\' WHERE "ID" = 6 AND NOT ' + ACTIVE,
+    'UPDATE {bronze} SET "_batch_id" = 999999 WHERE "ID" = 7 AND ' + ACTIVE,
+)
+
+
+def copy_active_version(pipeline: Pipeline, key: int) -> None:
+    """A second active version of a key, as no index would let it in."""
+    pipeline.drop_indexes("bronze", TABLE)
+    columns = [f'"{name}"' for name in pipeline.columns("bronze", TABLE) if name != "_scd2_key"]
+    numbered = pipeline.target.row_number([]) is not None
+    into = ", ".join([*(['"_scd2_key"'] if numbered else []), *columns])
+    values = ", ".join([*(["900"] if numbered else []), *columns])
+    pipeline.query(f'INSERT INTO {{bronze}} ({into}) SELECT {values} FROM {{bronze}} WHERE "ID" = {key} AND {ACTIVE}', TABLE)
+
+
+def test_defects_of_a_history_are_found_and_left_to_a_person_with_the_sql_that_mends_them(warehouse: Reconciled) -> None:
+    pipeline = warehouse.pipeline
+    assert warehouse.checks(status=0) == {}
+    warehouse.plant(*HISTORY_DEFECTS)
+    copy_active_version(pipeline, 1)
+    before = pipeline.dumps(TABLE)
+    found = warehouse.checks("--repair")
+    assert pipeline.dumps(TABLE) == before
+    history = {name: found["HISTORY"].get(name) for name in ("TWO_ACTIVE", "OVERLAP", "GAP", "FLAG", "INTERVAL", "different")}
+    assert history == {"TWO_ACTIVE": 1, "OVERLAP": 1, "GAP": 2, "FLAG": 1, "INTERVAL": None, "different": 5}
+    assert found["SEALED"]["different"] == 1
+    assert found["BATCHES"]["batches that ops does not know"] == "999999"
+    assert (found["SOURCE_BRONZE"]["DUPLICATE"], found["SOURCE_BRONZE"]["MISSING"]) == (1, 1)
+    assert "SOURCE_STAGE" not in found
+
+    for statement in (*found["HISTORY"]["advice"], *found["SEALED"]["advice"]):
+        pipeline.query(statement.partition("  --")[0].replace("{", "{{"), TABLE)
+    warehouse.plant('UPDATE {bronze} SET "_batch_id" = 2 WHERE "ID" = 7 AND ' + ACTIVE)
+    found = warehouse.checks("--repair", "--yes")
+    assert {name: check["different"] for name, check in found.items()} == {"SOURCE_BRONZE": 1, "STAGE_BRONZE": 1}
+    assert warehouse.checks(status=0) == {}
+
+
+def test_what_says_nothing_is_counted_apart(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UDM_MASK_KEY", "k" * 32)
+    loaded = Reconciled(pipeline, command_of(pipeline, monkeypatch, tmp_path))
+    list_tables(pipeline, "V")
+    pipeline.set_key("V", "ID")
+    columns = {"SECRET": "'hmac-sha256', NULL", "HIDDEN": "'null', NULL", "TAIL": "'keep-last-4', NULL", "LOOSE": "NULL, {true}"}
+    names = '"SourceName", "TableName", "ColumnName", "MaskWith", "IsExcludedFromHash"'
+    for name, rule in columns.items():
+        insert = f'INSERT INTO {{dbo}}."UdmTablesColumnsList" ({names})'
+        pipeline.query(f"{insert} VALUES ('DNA', 'V', '{name}', {rule})")
+    pipeline.source.table("T", "ID INTEGER, SECRET VARCHAR, HIDDEN VARCHAR, TAIL VARCHAR, LOOSE INTEGER, GONE VARCHAR, N DOUBLE")
+    rows = "INSERT INTO T SELECT i, 's' || i, 'h' || i, 'tail-' || 1000 + i, i, 'g', i FROM range(1, 9) AS r (i)"
+    pipeline.source.execute(rows, "UPDATE T SET N = 'nan' WHERE ID = 8", "UPDATE T SET N = -0.0 WHERE ID = 7")
+    pipeline.source.view("V", "SELECT * FROM T")
+    loaded.load()
+    # The row of key 1 is another one at each read, key 2 comes with two rows that differ, one row has no key, one comes twice.
+    pipeline.source.execute(
+        "UPDATE T SET LOOSE = 100 WHERE ID = 3", "INSERT INTO T SELECT * REPLACE (8.5 AS N) FROM T WHERE ID = 2",
+        "INSERT INTO T SELECT * REPLACE (NULL AS ID) FROM T WHERE ID = 4", "INSERT INTO T FROM T WHERE ID = 5",
+    )  # fmt: skip
+    pipeline.source.view("V", "SELECT * EXCLUDE (GONE) REPLACE (CASE WHEN ID = 1 THEN random() ELSE N END AS N) FROM T")
+    assert loaded.checks("--full", "--repair", "--yes", status=0) == {}
+    told = loaded.details("SOURCE_STAGE")
+    assert (told["in flight"], told["quarantined"], told["duplicates at the source"]) == (1, 2, 1)
+    assert told["differing in excluded LOOSE"] == 1
+    assert told["not compared"] == "LOOSE (excluded from the hash), HIDDEN (masked), GONE (vanished at the source)"
+
+    # What a mask shows is compared, in its masked form, and never told in clear.
+    pipeline.query('UPDATE {stage} SET "SECRET" = \'other\' WHERE "ID" = 6', "V")
+    pipeline.query('UPDATE {bronze} SET "TAIL" = \'****0000\' WHERE "ID" = 6', "V")
+    file = tmp_path / "differences.parquet"
+    found = loaded.checks("--differences", str(file), "--show-keys")
+    assert (found["SOURCE_STAGE"]["columns"], found["SOURCE_BRONZE"]["columns"]) == ({"SECRET": 1}, {"TAIL": 1})
+    frame = pl.read_parquet(file)
+    assert set(frame.get_column("KeyText")) == {'{"ID": 6}'}
+    assert "s6" not in str(frame.to_dicts())
+    assert ("BRONZE", "VALUE", "TAIL", "****1006", "****0000") in loaded.differences()
+    assert loaded.checks("--differences", str(tmp_path / "d.csv")).keys() == found.keys()
+    assert (tmp_path / "d.csv").read_text().count("6") < 1_000  # a header and the rows
+    assert file.stat().st_mode & 0o777 == 0o600

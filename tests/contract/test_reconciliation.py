@@ -149,6 +149,7 @@ HISTORY_DEFECTS = (
     'UPDATE {bronze} SET "UdmEndDateTime" = NULL WHERE "ID" = 5 AND NOT ' + ACTIVE,
     'UPDATE {bronze} SET "NAME" = \'rewritten\' WHERE "ID" = 6 AND NOT ' + ACTIVE,
     'UPDATE {bronze} SET "_batch_id" = 999999 WHERE "ID" = 7 AND ' + ACTIVE,
+    'UPDATE {stage} SET "_key_hash" = "_row_hash" WHERE "ID" = 8 AND ' + CURRENT,
 )
 
 
@@ -175,11 +176,15 @@ def test_defects_of_a_history_are_found_and_left_to_a_person_with_the_sql_that_m
     assert found["SEALED"]["different"] == 1
     assert found["BATCHES"]["batches that ops does not know"] == "999999"
     assert (found["SOURCE_BRONZE"]["DUPLICATE"], found["SOURCE_BRONZE"]["MISSING"]) == (1, 1)
-    assert "SOURCE_STAGE" not in found
+    assert (found["SOURCE_STAGE"]["KEY_HASH"], found["SOURCE_STAGE"]["different"]) == (1, 1)
 
     for statement in (*found["HISTORY"]["advice"], *found["SEALED"]["advice"]):
         pipeline.query(statement.partition("  --")[0].replace("{", "{{"), TABLE)
-    warehouse.plant('UPDATE {bronze} SET "_batch_id" = 2 WHERE "ID" = 7 AND ' + ACTIVE)
+    right = '(SELECT "_key_hash" FROM {bronze} WHERE "ID" = 8 AND "UdmActiveFlag" = {true})'
+    warehouse.plant(
+        'UPDATE {bronze} SET "_batch_id" = 2 WHERE "ID" = 7 AND ' + ACTIVE,
+        f'UPDATE {{stage}} SET "_key_hash" = {right} WHERE "ID" = 8 AND {CURRENT}',
+    )
     found = warehouse.checks("--repair", "--yes")
     assert {name: check["different"] for name, check in found.items()} == {"SOURCE_BRONZE": 1, "STAGE_BRONZE": 1}
     assert warehouse.checks(status=0) == {}
@@ -227,3 +232,31 @@ def test_what_says_nothing_is_counted_apart(
     assert loaded.checks("--differences", str(tmp_path / "d.csv")).keys() == found.keys()
     assert (tmp_path / "d.csv").read_text().count("6") < 1_000  # a header and the rows
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_load_left_unfinished_is_reported_and_not_repaired(warehouse: Reconciled) -> None:
+    last = warehouse.pipeline.batch + 2
+    warehouse.plant(
+        f'DELETE FROM {{bronze_ops}}."PromotionMarker" WHERE "BatchId" = {last}',
+        'UPDATE {bronze} SET "NAME" = \'stale\' WHERE "ID" = 1 AND ' + ACTIVE,
+    )
+    before = warehouse.pipeline.dumps(TABLE)
+    found = warehouse.checks("--repair", "--yes")
+    assert found["UNPROMOTED"]["different"] == 1
+    assert found["SOURCE_BRONZE"]["VALUE"] == 1
+    assert warehouse.pipeline.dumps(TABLE) == before
+
+
+def test_counts_and_sums_tell_what_they_can(warehouse: Reconciled) -> None:
+    assert warehouse.command("--reconcile", "counts") == 0
+    warehouse.plant(
+        'DELETE FROM {stage} WHERE "ID" = 4 AND ' + CURRENT, 'UPDATE {bronze} SET "BALANCE" = 7.099 WHERE "ID" = 7 AND ' + ACTIVE
+    )
+    assert warehouse.command("--reconcile", "counts") == 1
+    assert warehouse.details("COUNTS_STAGE")["rows in Stage"] == 18
+    columns = '"CheckName", "RowsDifferent", "ColumnsDifferent"'
+    query = f'SELECT {columns} FROM {{ops}}."ReconciliationLog" ORDER BY "BatchId" DESC, "CheckName"'
+    assert warehouse.pipeline.query(query)[:2] == [
+        ("COUNTS_BRONZE", 1, '{"BALANCE": 1}'),
+        ("COUNTS_STAGE", 3, '{"ID": 1, "BALANCE": 1}'),
+    ]

@@ -112,6 +112,8 @@ def _check_reconciliation(parser: argparse.ArgumentParser, parsed: argparse.Name
         parser.error("--force overrides the guards of loads and repairs: it says nothing to --reconcile alone")
     if parsed.reconcile and parsed.dry_run:
         parser.error("--reconcile changes nothing but ops: leave --dry-run away")
+    if parsed.report and parsed.dry_run:
+        parser.error("--report shows what ops has recorded, and a dry run records nothing")
     if parsed.yes and not parsed.repair:
         parser.error("--yes answers what --repair asks")
 

@@ -97,6 +97,10 @@ def _run(
         output.say(f"No {'large' if large else 'small'} table is listed with StageLoadTool = 'Python'; nothing to do.")
         return 0
     reconciliation = None
+    if arguments.report is not None:
+        from orchestration.report import check_writable  # noqa: PLC0415 - only where there is to be one
+
+        check_writable(arguments.report)
     if arguments.reconcile:
         from orchestration.reconciliation_command import ReconciliationCommand  # noqa: PLC0415 - loads do without it
 
@@ -147,6 +151,12 @@ def _load_tables(
         status = 128 + received[0] if received else exit_status(results)
         if reconciliation is not None and reconciliation.differs and not received:
             status = 1
+        if arguments.report is not None:
+            from orchestration.report import write_report  # noqa: PLC0415 - see above
+
+            reconciled = None if reconciliation is None else reconciliation.reconciled
+            write_report(arguments.report, target, batch, command_of(arguments), results, reconciled)
+            output.say(f"The report is in {arguments.report}.")
         if batch:
             retry.ops("ending the batch", partial(end_batch, target, batch, status))
     return status

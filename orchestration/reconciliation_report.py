@@ -49,7 +49,7 @@ def _lines(found: Reconciled) -> Iterable[str]:
         yield from (f"  {line}" for line in advice[:_ADVICE])
         if len(advice) > _ADVICE:
             yield f"  … and {len(advice) - _ADVICE:,} more, in ops.ReconciliationLog"
-    if found.plan is None:
+    if found.plan is None or (found.plan.is_empty and not found.plan.left):
         return
     if found.refused:
         yield f"{name}: not repaired: {found.refused}."

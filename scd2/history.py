@@ -115,8 +115,10 @@ def mending(target: Target, bronze: TableName, found: DefectiveVersion) -> str:
     statement: sa.Update | sa.Delete
     if found.defect is Defect.FLAG and (found.end is not None or found.next_start is None):
         statement = update.values({sc.ACTIVE: sa.true() if found.end is None else sa.false()})
-    elif found.defect is Defect.INTERVAL or (found.next_start is not None and found.next_start <= found.start):
+    elif found.next_start is not None and found.next_start <= found.start:
         statement = sa.delete(table).where(this)
+    elif found.defect is Defect.INTERVAL and found.next_start is None:
+        statement = update.values({sc.END: sa.null(), sc.ACTIVE: sa.true()})
     elif found.next_start is None:
         statement = update.values({sc.SCD2_OPERATION: sa.literal_column("'D'")})
     else:

@@ -190,6 +190,12 @@ class PostgreSQLTarget(Target):
         """A server-side cursor."""
         return read_rows(_session(connection), _text(query), rows)
 
+    def read_many(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
+        """COPY as CSV."""
+        from connections.postgresql_read import read_many  # noqa: PLC0415 - loads do without it
+
+        return read_many(_session(connection), _text(query), rows)
+
     def read_hashes(
         self, connection: sa.Connection, stage: TableName, query: sa.Select[tuple[object, ...]], rows: int
     ) -> Iterator[pl.DataFrame]:

@@ -81,7 +81,7 @@ def _closed_versions(target: Target, connection: sa.Connection, tables: Warehous
     columns = [column for column in target.columns_of(connection, tables.bronze) if column.name != sc.SCD2_KEY]
     bronze = target.table(tables.bronze, (sc.SCD2_KEY, sc.END))
     query = sa.select(bronze.c[sc.SCD2_KEY], *(target.travelling(column) for column in columns)).select_from(bronze)
-    for frame in target.read(connection, query.where(bronze.c[sc.END].is_not(None)), _ROWS):
+    for frame in target.read_many(connection, query.where(bronze.c[sc.END].is_not(None)), _ROWS):
         yield frame.rename(dict(zip(frame.columns, (sc.SCD2_KEY, *(column.name for column in columns)), strict=True)))
 
 

@@ -167,7 +167,7 @@ def read_layer(
     if 0 < len(wanted) <= _MOST_RANGES:
         parts = (KeyRange(lower=lower, upper=upper) for lower, upper in wanted)
         query = query.where(sa.or_(*(sa.and_(*within(target, table.c[sc.KEY_HASH], part)) for part in parts)))
-    yield from target.read(connection, query, _ROWS)
+    yield from target.read_many(connection, query, _ROWS)
 
 
 _FLAG = {Layer.STAGE: sc.CDC_IS_CURRENT, Layer.BRONZE: sc.ACTIVE}

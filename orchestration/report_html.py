@@ -12,7 +12,7 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e9ee; --soft: #9aa7b4; --line: #36414d; --back: #14191f; --card: #1d242c;
   --good: #58c48a; --bad: #ff8a80; --hold: #e0b64a; --one: #7db3ea; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 70rem; background: var(--back); color: var(--ink);
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 80rem; background: var(--back); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .25rem; } h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; }
 p { margin: .4rem 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
@@ -23,19 +23,21 @@ p { margin: .4rem 0; } .soft { color: var(--soft); } .good { color: var(--good);
 .facts span { color: var(--soft); font-size: .85rem; }
 .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem .7rem; text-align: right; vertical-align: top; white-space: nowrap;
+th, td { padding: .35rem .55rem; text-align: right; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; background: var(--card); } tr:last-child td { border-bottom: 0; }
+th { white-space: normal; color: var(--soft); font-weight: 600; background: var(--card); } tr:last-child td { border-bottom: 0; }
 th:first-child, td:first-child, .text { text-align: left; } td.text { white-space: normal; min-width: 12rem; }
 pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem;
   font: .8rem/1.5 ui-monospace, Consolas, monospace; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
-svg .soft { fill: var(--soft); } svg .axis { stroke: var(--line); } td svg { width: 9rem; margin-left: auto; }
+svg .soft { fill: var(--soft); } svg .axis { stroke: var(--line); } td svg { width: 7rem; margin-left: auto; }
+.chart { overflow-x: auto; } .chart svg { min-width: 36rem; max-width: 60rem; }
 .key { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .85rem; color: var(--soft); margin: .5rem 0; }
 .key i { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem; margin-right: .35rem; }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --back: #fff; --card: #fff; --good: #146c3d;
   --bad: #a11; --hold: #6b4a00; --one: #2f6fb3; } body { max-width: none; padding: 0; font-size: 11pt; }
-  .wide, pre { overflow: visible; } th, td { white-space: normal; padding: .2rem .35rem; font-size: 8.5pt; }
+  .wide, .chart, pre { overflow: visible; } .chart svg { min-width: 0; }
+  th, td { white-space: normal; padding: .2rem .35rem; font-size: 8.5pt; }
   pre { white-space: pre-wrap; }
   h2, tr, svg, .facts div { break-inside: avoid; } h2 { break-after: avoid; } * { print-color-adjust: exact; } }
 """
@@ -124,7 +126,7 @@ def columns_chart(points: Sequence[tuple[str, float, str, bool]], title: str) ->
             f'<text x="{middle:.1f}" y="{height - foot - tall - 6:.1f}" text-anchor="middle">{escape(said)}</text>',
             f'<text class="soft" x="{middle:.1f}" y="{height - 8}" text-anchor="middle">{escape(label)}</text>',
         ]
-    return _svg(width, height, title, drawn)
+    return _chart(width, height, title, drawn)
 
 
 def stacked_bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: Mapping[str, str], title: str) -> Markup:
@@ -142,12 +144,12 @@ def stacked_bars(rows: Sequence[tuple[str, Mapping[str, float], str]], colours: 
             drawn.append(f'<rect x="{x:.1f}" y="{y}" width="{wide:.1f}" height="20" style="fill:{colours[part]}">{tip}</rect>')
             x += wide
         drawn.append(f'<text class="soft" x="{x + 6:.1f}" y="{y + 14}">{escape(said)}</text>')
-    return _svg(width, max(len(rows), 1) * line, title, drawn)
+    return _chart(width, max(len(rows), 1) * line, title, drawn)
 
 
 def sparkline(values: Sequence[float], title: str, *, bad: bool = False) -> Markup:
     """A few numbers as a line, the last one as a dot."""
-    width, height = 144, 28
+    width, height = 112, 22
     if not values:
         return Markup("")
     greatest = max(values) or 1
@@ -161,6 +163,11 @@ def sparkline(values: Sequence[float], title: str, *, bad: bool = False) -> Mark
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" style="fill:{colour}"/>',
     ]
     return _svg(width, height, title, drawn)
+
+
+def _chart(width: int, height: int, title: str, drawn: Sequence[str]) -> Markup:
+    """A drawing with text in it: on a narrow screen it is moved, for smaller it could not be read."""
+    return Markup(f'<div class="chart">{_svg(width, height, title, drawn).html}</div>')
 
 
 def _svg(width: int, height: int, title: str, drawn: Sequence[str]) -> Markup:

@@ -27,7 +27,7 @@ from orchestration.report_html import table as drawn_table
 from orchestration.results import TableResult
 
 _RUNS = 12
-_ADVICE = 100
+_ADVICE = 20
 _KINDS_APART = ("quarantined", "in flight", "duplicates at the source")
 
 
@@ -140,12 +140,14 @@ def _details(found: Reconciled) -> Iterator[Markup]:
         rows.append([check.name, f"{check.compared:,}", f"{check.different:,}", counted, columns])
     yield drawn_table(["check", "compared", "different", "what", "columns that differ"], rows, text=(3, 4))
     if found.plan is not None:
-        state = f"not repaired, for {found.refused}" if found.refused else "repaired" if found.repaired else "would be repaired"
+        state = f"not carried out: {found.refused}" if found.refused else "carried out" if found.repaired else "not carried out"
         yield paragraph(f"Repair: {found.plan}; {state}.")
     advice = [line for check in found.checks for line in check.advice]
     if advice:
         yield paragraph("For a person to decide; nothing of this was executed:")
         yield statements(advice[:_ADVICE])
+        if len(advice) > _ADVICE:
+            yield paragraph(f"And {len(advice) - _ADVICE:,} more, in ops.ReconciliationLog.", "soft")
 
 
 def _trend(past: Sequence[PastRun]) -> Markup:

@@ -21,6 +21,7 @@ from orchestration.guards import deletes_blocked
 from orchestration.reconciliation_checks import history_checks
 from orchestration.reconciliation_counts import count_checks
 from orchestration.reconciliation_log import DifferenceLog, record_checks
+from orchestration.reconciliation_portion import Portion, portion_of
 from orchestration.reconciliation_repair import RepairRows, repair_table
 from orchestration.reconciliation_results import Check, Reconciled
 from orchestration.reconciliation_sides import Sides, sides_of
@@ -78,11 +79,12 @@ class Reconciliation:
         source = run.settings.sources.get(config.source)
         with SourceReading(run, source) as reading:
             described = run.retry.extract(partial(_describe, run, config, reading))
+            portion = portion_of(run.settings, config, described, source.time_zone, run.options.asked)
             if self.asked.counts_only:
-                checks = count_checks(run, config, described, reading, event)
+                checks = count_checks(run, config, described, portion, reading, event)
                 self._record(run, config, checks)
                 return Reconciled(source=config.source, table=config.table, checks=checks)
-            return self._compare(run, session, config, described, reading, event)
+            return self._compare(run, session, config, described, portion, reading, event)
 
     def _compare(
         self,
@@ -90,6 +92,7 @@ class Reconciliation:
         session: Session,
         config: TableConfig,
         described: Described,
+        portion: Portion,
         reading: SourceReading,
         event: Event,
     ) -> Reconciled:
@@ -105,7 +108,8 @@ class Reconciliation:
                     rows.take(_planned(group))
 
             began = time.perf_counter()
-            comparison = ValueComparison(run=run, config=config, sides=sides, reading=reading, full=self.asked.full)
+            full = self.asked.full
+            comparison = ValueComparison(run=run, config=config, sides=sides, portion=portion, reading=reading, full=full)
             counts = comparison.compare(take)
             reading.let_go()
             checks = (
@@ -152,6 +156,7 @@ def _value_checks(counts: ValueCounts, sides: Sides, seconds: float) -> tuple[Ch
     aside = {
         "quarantined": counts.quarantined + counts.null_keys,
         "in flight": counts.in_flight,
+        "in another window": counts.moved,
         "duplicates at the source": counts.duplicates,
         "not compared": ", ".join(f"{name} ({why})" for name, why in sides.unshown.items()),
         **{f"differing in excluded {name}": count for name, count in counts.apart.items()},

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from cdc.reconciliation.rows import Layer
 from connections.target import Target
 from model.conform import conform
+from model.errors import UnusableDateColumn
 from model.system_columns import ACTIVE, CDC_IS_CURRENT
 from model.types import MAX_DECIMAL_DIGITS, Column, ColumnType, Kind, decimal
 from observability.event_tracker import Event
 from orchestration.extraction import Described
+from orchestration.reconciliation_portion import Portion
 from orchestration.reconciliation_results import Check
 from orchestration.reconciliation_sides import name_of
 from orchestration.run_context import RunContext
@@ -52,16 +54,21 @@ class Totals:
 
 
 def count_checks(
-    run: RunContext, config: TableConfig, described: Described, reading: SourceReading, event: Event
+    run: RunContext, config: TableConfig, described: Described, portion: Portion, reading: SourceReading, event: Event
 ) -> tuple[Check, ...]:
     """Compare the counts and sums of both layers with the source's."""
     began = time.perf_counter()
+    if portion.date is not None and portion.date.margin:
+        raise UnusableDateColumn(
+            f"{config}: column {portion.date.column.name!r} is stored as texts of several zones, whose days no sum tells apart.",
+            remedy="Leave this table to --reconcile without counts.",
+        )
     numbers = numeric_columns(described)
-    source = run.retry.extract(lambda: _at_source(run, config, described, reading, numbers))
+    source = run.retry.extract(lambda: _at_source(run, config, described, portion, reading, numbers))
     event.RowsExtracted, event.RowsQuarantined = source.rows + source.null_keys, source.null_keys
     checks = []
     for layer in Layer:
-        totals = _in_layer(run.target, described, layer, numbers)
+        totals = _in_layer(run.target, described, portion, layer, numbers)
         differing = {name: 1 for name in source.sums if source.sums[name] != totals.sums.get(name, Decimal(0))}
         rows = {"rows at the source": source.rows, f"rows in {layer.capitalize()}": totals.rows}
         details = {**rows, "quarantined": source.null_keys}
@@ -85,27 +92,36 @@ def numeric_columns(described: Described) -> tuple[Column, ...]:
 
 
 def _at_source(
-    run: RunContext, config: TableConfig, described: Described, reading: SourceReading, numbers: Sequence[Column]
+    run: RunContext,
+    config: TableConfig,
+    described: Described,
+    portion: Portion,
+    reading: SourceReading,
+    numbers: Sequence[Column],
 ) -> Totals:
     keys = described.tables.keys
-    wanted = {column.name for column in numbers} | set(keys)
+    wanted = {column.name for column in numbers} | set(keys) | ({portion.date.column.name} if portion.date else set())
     columns = [column for column in described.rules.columns if column.name in wanted]
     totals = Totals()
     try:
-        for frame in reading.extractor().read(config.source_table, columns, run.settings.batch_rows):
-            run.cancellation.check()
-            totals.add(conform(str(config), frame, columns), keys, numbers)
-            run.reporter.rows_extracted(str(config), frame.height)
+        for selection in portion.selections():
+            for frame in reading.extractor().read(config.source_table, columns, run.settings.batch_rows, selection):
+                run.cancellation.check()
+                totals.add(portion.inside(conform(str(config), frame, columns)), keys, numbers)
+                run.reporter.rows_extracted(str(config), frame.height)
     except BaseException:
         reading.let_go()
         raise
     return totals
 
 
-def _in_layer(target: Target, described: Described, layer: Layer, numbers: Sequence[Column]) -> Totals:
-    table = target.table(name_of(described.tables, layer), (*(column.name for column in numbers), _FLAG[layer]))
+def _in_layer(
+    target: Target, described: Described, portion: Portion, layer: Layer, numbers: Sequence[Column]
+) -> Totals:
+    table = target.table(name_of(described.tables, layer), (*described.tables.names, _FLAG[layer]))
     sums = [sa.func.sum(sa.cast(table.c[column.name], target.sql_type(_widest(column)))) for column in numbers]
-    query = sa.select(sa.func.count(), *(one for one in sums)).select_from(table).where(table.c[_FLAG[layer]] == sa.true())
+    query = sa.select(sa.func.count(), *(one for one in sums)).select_from(table)
+    query = query.where(table.c[_FLAG[layer]] == sa.true(), *portion.conditions(table))
     with target.engine.connect() as connection:
         rows, *found = connection.execute(query).one()
     return Totals(rows=rows, sums={c.name: Decimal(total or 0) for c, total in zip(numbers, found, strict=True)})

@@ -1,6 +1,6 @@
 """What a reconciliation compares: the frames of source, Stage and Bronze, each in the form that the layers hold them in.
 
-A segment of a table is a selection of its rows; None is all of them. Windows of large tables will be others.
+Which of a table's rows take part is the `Portion`'s to say.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from model.types import Column
 from model.warehouse import WarehouseTable
 from orchestration.extraction import Described
 from orchestration.masking import hashing_for
+from orchestration.reconciliation_portion import Portion
 from orchestration.run_context import RunContext
 
 STAGED_HASH = f"{sc.ROW_HASH} staged"
@@ -152,17 +153,24 @@ def name_of(tables: WarehouseTable, layer: Layer) -> TableName:
 
 
 def read_layer(
-    target: Target, connection: sa.Connection, sides: Sides, layer: Layer, segments: pl.Series | None = None
+    target: Target,
+    connection: sa.Connection,
+    sides: Sides,
+    layer: Layer,
+    portion: Portion,
+    segments: pl.Series | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Stream a layer's current rows as they are stored: key hash, row hash, layout, the source's columns.
 
-    `segments`, where given, says which segments of the key hash are wanted; others may come too.
+    `portion` says which rows are wanted and `segments`, where given, which segments of the key hash; others may come too.
     """
     held = sides.held[layer]
-    table = target.table(name_of(sides.tables, layer), (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT, _FLAG[layer]))
+    system = (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT, _FLAG[layer])
+    table = target.table(name_of(sides.tables, layer), (*held, *(name for name in system if name not in held)))
     columns = [target.travelling(held[name]) for name in sides.tables.names if name in held]
     hashes = (table.c[sc.KEY_HASH], table.c[_HASH[layer]].label(sc.ROW_HASH), table.c[sc.HASH_LAYOUT])
-    query = sa.select(*hashes, *(column for column in columns)).select_from(table).where(table.c[_FLAG[layer]] == sa.true())
+    query = sa.select(*hashes, *(column for column in columns)).select_from(table)
+    query = query.where(table.c[_FLAG[layer]] == sa.true(), *portion.conditions(table))
     wanted = [] if segments is None else ranges(segments)
     if 0 < len(wanted) <= _MOST_RANGES:
         parts = (KeyRange(lower=lower, upper=upper) for lower, upper in wanted)

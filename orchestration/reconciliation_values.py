@@ -22,6 +22,7 @@ from extract.hashing import in_background, in_order, prefetched
 from extract.selection import WithKeys
 from extract.spool import Spool, compacted
 from model.system_columns import KEY_HASH, ROW_HASH
+from orchestration.reconciliation_portion import WHOLE, Portion
 from orchestration.reconciliation_sides import Sides, read_layer
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
@@ -49,6 +50,7 @@ class ValueCounts:
     quarantined: int = 0
     duplicates: int = 0
     in_flight: int = 0
+    moved: int = 0
     unequal: int = 0
     astray: frozenset[Layer] = frozenset()
 
@@ -68,6 +70,18 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """What a second look at the keys that differ showed: those in flight, and of `keys` the rows of all sides, if they may
+    lie in other windows. `moved` rows do."""
+
+    flying: pl.Series
+    keys: pl.DataFrame
+    source: pl.DataFrame | None = None
+    layers: Mapping[Layer, pl.DataFrame] = field(default_factory=dict)
+    moved: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spools:
     """Where the rows of unequal segments wait."""
 
@@ -82,6 +96,7 @@ class ValueComparison:
     run: RunContext
     config: TableConfig
     sides: Sides
+    portion: Portion
     reading: SourceReading
     full: bool = False
 
@@ -96,27 +111,19 @@ class ValueComparison:
             spools = self._spools(stack)
             self._extracting(partial(self._collect, segments.get_column(SEGMENT), spools, counts))
             groups = grouped(segments, GROUP_ROWS)
-            found: list[Group] = []
-            before = []
-            for group in groups:
-                found = [self._group(spools, group)]  # one at a time is held
-                before.append(touched(found[0].source, list(found[0].layers.values()), found[0].differences, self._keys))
-            looked_at = pl.concat(before)
-            flying = looked_at.get_column(KEY_HASH).clear()
-            if looked_at.height:
-                flying = in_flight(looked_at, self._extracting(partial(self._again, looked_at)))
-            counts.in_flight = len(flying)
+            looked_at = pl.concat([self._touched(self._group(spools, group)) for group in groups])
+            again = self._look_again(looked_at)
+            counts.in_flight, counts.moved = len(again.flying), again.moved
             for group in groups:
                 self.run.cancellation.check()
-                rows = found[0] if len(groups) == 1 else self._group(spools, group)
-                settled = replace(rows, differences=confirmed(rows.differences, flying))
+                rows = self._group(spools, group, again)
+                settled = replace(rows, differences=confirmed(rows.differences, again.flying))
                 _add(counts, settled)
                 take(settled)
         return counts
 
-    @property
-    def _keys(self) -> tuple[str, ...]:
-        return self.sides.tables.keys
+    def _touched(self, group: Group) -> pl.DataFrame:
+        return touched(group.source, list(group.layers.values()), group.differences, self.sides.tables.keys)
 
     def _spools(self, stack: ExitStack) -> Spools:
         limit = self.run.settings.spool_bytes // 3
@@ -143,7 +150,7 @@ class ValueComparison:
             in_background(partial(self._layer_sums, Layer.STAGE)) as stage,
             in_background(partial(self._layer_sums, Layer.BRONZE)) as bronze,
         ):
-            for frame, null_keys in self._source(staged=False):
+            for frame, null_keys in self._source(self.portion, staged=False):
                 source.add(frame)
                 counts.source_rows += frame.height + null_keys
                 counts.null_keys += null_keys
@@ -156,24 +163,25 @@ class ValueComparison:
 
     def _layer_sums(self, layer: Layer) -> SegmentSums:
         sums = SegmentSums()
-        for frame in self._layer(layer, None):
+        for frame in self._layer(layer, self.portion, None):
             sums.add(frame)
         return sums
 
-    def _source(self, *, staged: bool) -> Iterator[tuple[pl.DataFrame, int]]:
+    def _source(self, portion: Portion, *, staged: bool) -> Iterator[tuple[pl.DataFrame, int]]:
         rules, rows = self.sides.described.rules, self.run.settings.batch_rows
-        frames = self.reading.extractor().read(self.config.source_table, rules.columns, rows)
-        with prefetched(frames) as arriving:
-            for one in in_order(arriving, partial(self.sides.source_rows, staged=staged)):
-                self.run.cancellation.check()
-                yield one
+        for selection in portion.selections():
+            frames = self.reading.extractor().read(self.config.source_table, rules.columns, rows, selection)
+            with prefetched(frames) as arriving:
+                for frame, null_keys in in_order(arriving, partial(self.sides.source_rows, staged=staged)):
+                    self.run.cancellation.check()
+                    yield portion.inside(frame), null_keys
 
-    def _layer(self, layer: Layer, segments: pl.Series | None) -> Iterator[pl.DataFrame]:
+    def _layer(self, layer: Layer, portion: Portion, segments: pl.Series | None) -> Iterator[pl.DataFrame]:
         target = self.run.target
         with target.engine.connect() as connection:
-            for frame in read_layer(target, connection, self.sides, layer, segments):
+            for frame in read_layer(target, connection, self.sides, layer, portion, segments):
                 self.run.cancellation.check()
-                yield self.sides.layer_rows(layer, frame)
+                yield portion.inside(self.sides.layer_rows(layer, frame))
 
     def _collect(self, segments: pl.Series, spools: Spools, counts: ValueCounts) -> None:
         """Read what is in these segments into the spools."""
@@ -183,29 +191,60 @@ class ValueComparison:
 
         def fill(layer: Layer) -> None:
             # A row that lies under another key's hash is found by its values, so no condition on stored hashes may leave it out.
-            for frame in self._layer(layer, None if layer in counts.astray else segments):
+            for frame in self._layer(layer, self.portion, None if layer in counts.astray else segments):
                 spools.layers[layer].append(_own_rows(frame.filter(inside)))
 
         with in_background(partial(fill, Layer.STAGE)) as stage, in_background(partial(fill, Layer.BRONZE)) as bronze:
-            for frame, _ in self._source(staged=True):
+            for frame, _ in self._source(self.portion, staged=True):
                 spools.source.append(_own_rows(frame.filter(inside)))
             stage()
             bronze()
 
-    def _group(self, spools: Spools, segments: pl.Series) -> Group:
-        """The rows of some segments."""
+    def _group(self, spools: Spools, segments: pl.Series, again: Again | None = None) -> Group:
+        """The rows of some segments; what was read `again` of keys that moved between windows stands for what was read first."""
         inside = segment_of(pl.col(KEY_HASH)).is_in(segments.implode())
 
-        def rows_of(spool: Spool, empty: pl.DataFrame) -> pl.DataFrame:
-            return pl.concat([empty, *(frame.filter(inside) for frame in spool.frames())], rechunk=True)
+        def rows_of(spool: Spool, empty: pl.DataFrame, moved: pl.DataFrame | None) -> pl.DataFrame:
+            rows = pl.concat([empty, *(frame.filter(inside) for frame in spool.frames())], rechunk=True)
+            if moved is None or again is None:
+                return rows
+            return pl.concat([rows.join(again.keys, on=KEY_HASH, how="anti"), moved.filter(inside)])
 
-        source = settle_source(rows_of(spools.source, self.sides.empty_source()))
-        layers = {layer: rows_of(spool, self.sides.empty_layer()) for layer, spool in spools.layers.items()}
+        moved = {} if again is None else again.layers
+        first = None if again is None else again.source
+        source = settle_source(rows_of(spools.source, self.sides.empty_source(), first))
+        empty = self.sides.empty_layer()
+        layers = {layer: rows_of(spool, empty, moved.get(layer)) for layer, spool in spools.layers.items()}
         values, excluded = self.sides.layout.value_names, self.sides.excluded
         compared = {layer: compare_layer(source, layer, rows, values, excluded) for layer, rows in layers.items()}
         differences = pl.concat([one.differences for one in compared.values()])
         apart: Counter[str] = Counter(compared[Layer.STAGE].apart)
         return Group(source=source, layers=layers, differences=differences, apart=apart)
+
+    def _look_again(self, before: pl.DataFrame) -> Again:
+        """Read the keys that differ once more, wherever their rows lie now."""
+        nothing = before.select(KEY_HASH).clear()
+        if before.is_empty():
+            return Again(flying=nothing.get_column(KEY_HASH), keys=nothing)
+        rows = self._extracting(partial(self._again, before))
+        if self.portion.date is None:
+            return Again(flying=in_flight(before, rows), keys=nothing)
+        # A row that was not among the windows' and is in none of them now has moved, and is not one that has just come.
+        elsewhere = rows.join(self.portion.inside(rows), on=KEY_HASH, how="anti").select(KEY_HASH, ROW_HASH)
+        known = before.join(elsewhere, on=KEY_HASH, how="left", suffix=" ")
+        known = known.with_columns(pl.coalesce(ROW_HASH, f"{ROW_HASH} ").alias(ROW_HASH)).select(before.columns)
+        flying = in_flight(known, rows)
+        keys = before.select(KEY_HASH).filter(~pl.col(KEY_HASH).is_in(flying.implode()))
+        layers = {layer: self._layer_again(layer, keys) for layer in Layer}
+        source = rows.join(keys, on=KEY_HASH, how="semi")
+        outside = [rows.join(self.portion.inside(rows), on=KEY_HASH, how="anti") for rows in layers.values()]
+        moved = pl.concat([one.select(KEY_HASH) for one in (*outside, elsewhere.join(keys, on=KEY_HASH, how="semi"))])
+        return Again(flying=flying, keys=keys, source=source, layers=layers, moved=moved.n_unique())
+
+    def _layer_again(self, layer: Layer, keys: pl.DataFrame) -> pl.DataFrame:
+        segments = keys.select(segment_of(pl.col(KEY_HASH))).to_series().unique()
+        frames = (frame.join(keys, on=KEY_HASH, how="semi") for frame in self._layer(layer, WHOLE, segments))
+        return pl.concat([self.sides.empty_layer(), *frames])
 
     def _again(self, before: pl.DataFrame) -> pl.DataFrame:
         """The source's rows of these keys, as they are now."""
@@ -214,22 +253,24 @@ class ValueComparison:
                 return self._by_key(before)
             except NotImplementedError:  # this kind of source cannot be asked by key yet
                 self.reading.let_go()
-        wanted = before.get_column(KEY_HASH).implode()
-        frames = (frame.filter(pl.col(KEY_HASH).is_in(wanted)) for frame, _ in self._source(staged=False))
-        return pl.concat([self.sides.empty_source().select(KEY_HASH, ROW_HASH), *(f.select(KEY_HASH, ROW_HASH) for f in frames)])
+        keys = before.select(KEY_HASH)
+        frames = (frame.join(keys, on=KEY_HASH, how="semi") for frame, _ in self._source(WHOLE, staged=True))
+        return pl.concat([self.sides.empty_source(), *frames])
 
     def _by_key(self, before: pl.DataFrame) -> pl.DataFrame:
         rules, names = self.sides.described.rules, self.sides.tables.keys
         columns = tuple(column for column in rules.columns if column.name in names)
         keys = before.select(column.name for column in columns).drop_nulls()
-        found = [self.sides.empty_source().select(KEY_HASH, ROW_HASH)]
+        wanted = before.select(KEY_HASH)
+        found = [self.sides.empty_source()]
         for start in range(0, keys.height, _KEYS_AT_ONCE):
             self.run.cancellation.check()
             selection = WithKeys(columns=columns, keys=keys.slice(start, _KEYS_AT_ONCE))
             frames = self.reading.extractor().read(
                 self.config.source_table, rules.columns, self.run.settings.batch_rows, selection
             )
-            found += [self.sides.source_rows(frame)[0].select(KEY_HASH, ROW_HASH) for frame in frames]
+            rows = (self.sides.source_rows(frame, staged=True)[0] for frame in frames)
+            found += [frame.join(wanted, on=KEY_HASH, how="semi") for frame in rows]
         return pl.concat(found)
 
 

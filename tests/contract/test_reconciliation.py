@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,41 @@ def test_counts_and_sums_tell_what_they_can(warehouse: Reconciled) -> None:
         ("COUNTS_BRONZE", 1, '{"BALANCE": 1}'),
         ("COUNTS_STAGE", 3, '{"ID": 1, "BALANCE": 1}'),
     ]
+
+
+def test_large_tables_are_reconciled_by_their_dates(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC).date()
+    first, second, third = (today - timedelta(days=days) for days in (30, 29, 28))
+    loaded = Reconciled(pipeline, command_of(pipeline, monkeypatch, tmp_path, large=True))
+    list_tables(pipeline, TABLE, SourceAggregateColumnName="D", FirstLoadDate=first, LookbackDays=1)
+    rows = [(1, first - timedelta(days=1), "before all"), (2, first, "a"), (3, second, "b"), (4, second, "c"), (5, third, "d")]
+    columns = "ID INTEGER PRIMARY KEY, D DATE, V VARCHAR"
+    pipeline.source.table(TABLE, columns, [*rows, (6, None, "no date"), (7, today + timedelta(days=9), "later")])
+    assert loaded.command("--to", str(third)) == 0
+    assert loaded.command("--no-progress") == 0
+    assert loaded.checks("--repair", "--yes", status=0) == {}
+    assert loaded.command("--reconcile", "counts") == 0
+    loaded.plant(
+        f'UPDATE {{stage}} SET "V" = \'flipped\' WHERE "ID" = 3 AND {CURRENT}',
+        f'DELETE FROM {{bronze}} WHERE "ID" = 6 AND {ACTIVE}',
+        # In the wrong window: neither gone from the one nor new in the other.
+        f'UPDATE {{stage}} SET "D" = \'{second}\' WHERE "ID" = 5 AND {CURRENT}',
+        f'UPDATE {{bronze}} SET "D" = \'{third}\' WHERE "ID" = 4 AND {ACTIVE}',
+    )
+    kinds = ("VALUE", "MISSING", "EXTRA", "in another window")
+
+    def told(found: dict[str, dict[str, Any]]) -> dict[str, list[int]]:
+        return {layer: [found[f"SOURCE_{layer}"].get(kind, 0) for kind in kinds] for layer in ("STAGE", "BRONZE")}
+
+    day = ("--from", str(second), "--to", str(second))
+    found = loaded.checks(*day)
+    assert told(found) == {"STAGE": [2, 0, 0, 2], "BRONZE": [1, 0, 0, 2]}
+    assert (found["SOURCE_STAGE"]["columns"], found["SOURCE_BRONZE"]["columns"]) == ({"D": 1, "V": 1}, {"D": 1})
+    assert "SOURCE_STAGE" not in loaded.checks("--from", str(first), "--to", str(first))
+    assert told(loaded.checks("--repair", "--yes")) == {"STAGE": [2, 0, 0, 0], "BRONZE": [1, 1, 0, 0]}
+    assert loaded.checks(status=0) == {}
 
 
 class _Page(HTMLParser):

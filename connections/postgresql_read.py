@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -19,6 +20,7 @@ from connections.postgresql_copy import read_rows
 from model.errors import ValueNotExact
 
 _BLOCK = 8 * 1024 * 1024
+_MESSAGES = 4_096
 _SPELLING = (
     "SELECT set_config('datestyle', 'ISO, YMD', true), set_config('timezone', 'UTC', true), "
     "set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true)"
@@ -114,17 +116,12 @@ class _Blocks(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """As much as the buffer holds, or as is left."""
+        """What there is, up to what the buffer holds; 0 at the end."""
+        if not self._left:
+            # A message is a row: they are put together thousands at a time, for each step here costs more than its bytes.
+            self._left = memoryview(b"".join(islice(self._messages, _MESSAGES)))
         room = memoryview(buffer).cast("B")
-        taken = 0
-        while taken < len(room):
-            if not self._left:
-                message = next(self._messages, None)
-                if message is None:
-                    break
-                self._left = memoryview(message)
-            part = self._left[: len(room) - taken]
-            room[taken : taken + len(part)] = part
-            self._left = self._left[len(part) :]
-            taken += len(part)
-        return taken
+        part = self._left[: len(room)]
+        room[: len(part)] = part
+        self._left = self._left[len(part) :]
+        return len(part)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cdc.hashing import FrameHashing
 from cdc.reconciliation.rows import Layer
-from cdc.reconciliation.segments import KEY_LIES, ROW_LIES, ranges
+from cdc.reconciliation.segments import KEY_LIES, ROW_LIES, ROWS, SEGMENT, ranges
 from connections.target import Target
 from data_load.chunks import within
 from model import system_columns as sc
@@ -176,6 +176,25 @@ def read_layer(
         parts = (KeyRange(lower=lower, upper=upper) for lower, upper in wanted)
         query = query.where(sa.or_(*(sa.and_(*within(target, table.c[sc.KEY_HASH], part)) for part in parts)))
     yield from target.read_many(connection, query, _ROWS)
+
+
+def read_value_sums(target: Target, sides: Sides, layer: Layer, portion: Portion) -> pl.DataFrame | None:
+    """Counts and sums of a layer's rows by segment as the target makes them of its values, for layers to be compared by.
+
+    None where the target has no such sums, or the layers do not hold the same columns in the same types.
+    """
+    stage, bronze = ({name: c.source_type for name, c in sides.held[one].items() if name in sides.tables.names} for one in Layer)
+    if stage != bronze or (portion.date is not None and portion.date.margin):
+        return None
+    hashes = (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT)
+    table = target.table(name_of(sides.tables, layer), (*sides.tables.names, *hashes, _FLAG[layer]))
+    query = target.value_sums(table, table.c[sc.KEY_HASH], [table.c[name] for name in (*sorted(stage), *hashes)])
+    if query is None:
+        return None
+    query = query.where(table.c[_FLAG[layer]] == sa.true(), *portion.conditions(table))
+    with target.engine.connect() as connection:
+        rows = [(row[0], row[1], str(row[2])) for row in connection.execute(query)]
+    return pl.DataFrame(rows, schema={SEGMENT: pl.UInt32, ROWS: pl.Int64, "total": pl.String}, orient="row")
 
 
 _FLAG = {Layer.STAGE: sc.CDC_IS_CURRENT, Layer.BRONZE: sc.ACTIVE}

@@ -23,7 +23,7 @@ from extract.selection import WithKeys
 from extract.spool import Spool, compacted
 from model.system_columns import KEY_HASH, ROW_HASH
 from orchestration.reconciliation_portion import WHOLE, Portion
-from orchestration.reconciliation_sides import Sides, read_layer
+from orchestration.reconciliation_sides import Sides, read_layer, read_value_sums
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
@@ -146,20 +146,29 @@ class ValueComparison:
         """Read everything once and add it up."""
         source = SegmentSums()
         counts.source_rows = counts.null_keys = 0
-        with (
-            in_background(partial(self._layer_sums, Layer.STAGE)) as stage,
-            in_background(partial(self._layer_sums, Layer.BRONZE)) as bronze,
-        ):
+        with in_background(partial(self._layer_sums, Layer.STAGE)) as stage, in_background(self._bronze_sums) as bronze:
             for frame, null_keys in self._source(self.portion, staged=False):
                 source.add(frame)
                 counts.source_rows += frame.height + null_keys
                 counts.null_keys += null_keys
                 self.run.reporter.rows_extracted(str(self.config), frame.height + null_keys)
-            layers = {Layer.STAGE: stage(), Layer.BRONZE: bronze()}
-        counts.astray = frozenset(layer for layer, sums in layers.items() if sums.astray)
-        sums = {layer: sums.sums() for layer, sums in layers.items()}
-        counts.layer_rows = {layer: int(side.get_column(ROWS).sum()) for layer, side in sums.items()}
-        return unequal_segments([source.sums(), *sums.values()], full=self.full)
+            in_stage = stage()
+            in_bronze = bronze()(in_stage)
+        counts.astray = frozenset(layer for layer, sums in zip(Layer, (in_stage, in_bronze), strict=True) if sums.astray)
+        sides = [in_stage.sums(), in_bronze.sums()]
+        counts.layer_rows = {layer: int(side.get_column(ROWS).sum()) for layer, side in zip(Layer, sides, strict=True)}
+        return unequal_segments([source.sums(), *sides], full=self.full)
+
+    def _bronze_sums(self) -> Callable[[SegmentSums], SegmentSums]:
+        """Bronze's sums, given Stage's: where the target can compare the two by their values no row of Bronze need be read."""
+        ours, theirs = (
+            None if self.full else read_value_sums(self.run.target, self.sides, layer, self.portion) for layer in Layer
+        )
+        if ours is None or theirs is None:
+            read = self._layer_sums(Layer.BRONZE)
+            return lambda _: read
+        # They go by stored key hashes: where Stage's lie, the two do not speak of the same segments.
+        return lambda stage: self._layer_sums(Layer.BRONZE) if stage.astray else stage.as_far_as_same(ours, theirs)
 
     def _layer_sums(self, layer: Layer) -> SegmentSums:
         sums = SegmentSums()

@@ -62,7 +62,20 @@ class SegmentSums:
         """A row a segment that has rows: its number, its rows, their sum, and how many of them carry a hash that lies."""
         if not self._parts:
             return pl.DataFrame(schema={SEGMENT: pl.UInt32, ROWS: pl.Int64, _SUM: pl.UInt128, _LIES: pl.Int64})
-        return pl.concat(self._parts).group_by(SEGMENT).agg(pl.col(ROWS, _SUM, _LIES).sum())
+        if len(self._parts) > 1:
+            self._parts = [pl.concat(self._parts).group_by(SEGMENT).agg(pl.col(ROWS, _SUM, _LIES).sum())]
+        return self._parts[0]
+
+    def as_far_as_same(self, ours: pl.DataFrame, theirs: pl.DataFrame) -> SegmentSums:
+        """The sums of another side that was compared with this one by sums of another kind, `ours` and `theirs` by segment.
+
+        Segments which these show to be unequal have a sum that is no other's.
+        """
+        others = pl.concat([ours, theirs.select(ours.columns)]).filter(pl.struct(pl.all()).is_unique()).select(SEGMENT).unique()
+        same = self.sums().join(others, on=SEGMENT, how="anti")
+        rows = others.join(theirs.select(SEGMENT, ROWS), on=SEGMENT, how="left").with_columns(pl.col(ROWS).fill_null(0))
+        unknown = rows.with_columns(pl.lit(None, dtype=pl.UInt128).alias(_SUM), pl.lit(1, dtype=pl.Int64).alias(_LIES))
+        return SegmentSums(_parts=[pl.concat([same, unknown.select(same.columns)])])
 
 
 def unequal_segments(sides: Sequence[pl.DataFrame], *, full: bool = False) -> pl.DataFrame:

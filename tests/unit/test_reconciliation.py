@@ -66,6 +66,21 @@ def test_sums_know_neither_order_nor_frames_but_every_change() -> None:
     assert every.get_column("rows").sum() == len(ROWS)
 
 
+def test_a_side_that_was_compared_elsewhere_has_the_sums_of_its_equal() -> None:
+    whole = SegmentSums()
+    whole.add(side(ROWS, lying=(3,)))
+    ours = whole.sums().select("segment", "rows", total=pl.col("segment").cast(pl.String))
+    assert unequal_segments([whole.sums(), whole.as_far_as_same(ours, ours.reverse()).sums()]).height == 1  # that of the lie
+    first, second, *_ = ours.get_column("segment").sort().to_list()
+    other = ours.filter(pl.col("segment") != first).with_columns(
+        total=pl.when(pl.col("segment") == second).then(pl.lit("other")).otherwise("total")
+    )
+    found = unequal_segments([summed(side(ROWS)), whole.as_far_as_same(ours, other).sums()])
+    assert {first, second} < set(found.get_column("segment"))
+    assert found.height == 3
+    assert whole.as_far_as_same(ours, other).sums().get_column("rows").sum() == other.get_column("rows").sum()
+
+
 def test_segments_are_ranges_of_the_key_hash() -> None:
     keys = side(ROWS).get_column(KEY_HASH)
     numbers = keys.to_frame().select(segment_of(pl.col(KEY_HASH))).to_series()

@@ -107,7 +107,15 @@ IF OBJECT_ID(N'[General].ops.[Quarantine]', N'U') IS NULL CREATE TABLE [General]
 
 USE [General];
 
-IF OBJECT_ID(N'[General].ops.[ReconciliationLog]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationLog] ( [BatchId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [CheckName] NVARCHAR(50) NOT NULL, [Status] NVARCHAR(10) NOT NULL, [RowsCompared] BIGINT NULL, [RowsDifferent] BIGINT NULL, [ColumnsDifferent] NVARCHAR(max) NULL, [DurationMs] BIGINT NULL, [LoggedAt] DATETIME2(6) NOT NULL );
+IF OBJECT_ID(N'[General].ops.[ReconciliationDifference]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationDifference] ( [BatchId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [Layer] NVARCHAR(10) NOT NULL, [Difference] NVARCHAR(10) NOT NULL, [KeyDigest] NVARCHAR(64) NOT NULL, [KeyText] NVARCHAR(max) NULL, [ColumnName] NVARCHAR(128) NULL, [SourceValue] NVARCHAR(max) NULL, [LayerValue] NVARCHAR(max) NULL );
+
+USE [General];
+
+IF OBJECT_ID(N'[General].ops.[ReconciliationLog]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationLog] ( [BatchId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [CheckName] NVARCHAR(50) NOT NULL, [Status] NVARCHAR(10) NOT NULL, [RowsCompared] BIGINT NULL, [RowsDifferent] BIGINT NULL, [ColumnsDifferent] NVARCHAR(max) NULL, [DurationMs] BIGINT NULL, [LoggedAt] DATETIME2(6) NOT NULL, [Details] NVARCHAR(max) NULL );
+
+USE [General];
+
+IF OBJECT_ID(N'[General].ops.[ReconciliationSeal]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationSeal] ( [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [EndMonth] DATE NOT NULL, [SealedUpTo] DATETIME2(6) NOT NULL, [Versions] BIGINT NOT NULL, [Checksum] NVARCHAR(32) NOT NULL, [Columns] NVARCHAR(max) NOT NULL, [BatchId] BIGINT NOT NULL, [SealedAt] DATETIME2(6) NOT NULL );
 
 USE [General];
 

@@ -258,10 +258,7 @@ class ValueComparison:
     def _again(self, before: pl.DataFrame) -> pl.DataFrame:
         """The source's rows of these keys, as they are now."""
         if before.height <= _KEYS_BY_KEY and not self.sides.masked_key:
-            try:
-                return self._by_key(before)
-            except NotImplementedError:  # this kind of source cannot be asked by key yet
-                self.reading.let_go()
+            return self._by_key(before)
         keys = before.select(KEY_HASH)
         frames = (frame.join(keys, on=KEY_HASH, how="semi") for frame, _ in self._source(WHOLE, staged=True))
         return pl.concat([self.sides.empty_source(), *frames])

@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from connections import open_target
+from orchestration import reconciliation_values
 from tests.contract.command import command_of, list_tables
 from tests.contract.pipeline import Pipeline, Row
 
@@ -109,7 +112,8 @@ VALUE_DEFECTS = (
 )
 
 
-def test_differing_values_are_found_counted_and_repaired(warehouse: Reconciled) -> None:
+def test_differing_values_are_found_counted_and_repaired(warehouse: Reconciled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciliation_values, "GROUP_ROWS", 3)  # several groups, as a table that differs widely has
     pipeline = warehouse.pipeline
     pipeline.source.execute(f"DELETE FROM {TABLE} WHERE ID IN (8, 9, 10)")
     warehouse.plant(*VALUE_DEFECTS)
@@ -142,6 +146,40 @@ def test_differing_values_are_found_counted_and_repaired(warehouse: Reconciled) 
     assert pipeline.staging_tables() == []
     warehouse.load()
     assert warehouse.checks(status=0) == {}
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("answer", ["y", KeyboardInterrupt])
+def test_a_person_at_the_terminal_is_asked(
+    warehouse: Reconciled, monkeypatch: pytest.MonkeyPatch, answer: str | type[BaseException]
+) -> None:
+    def asked(_: str) -> str:
+        if isinstance(answer, str):
+            return answer
+        raise answer
+
+    warehouse.plant('UPDATE {bronze} SET "NAME" = \'stale\' WHERE "ID" = 1 AND ' + ACTIVE)
+    before = warehouse.pipeline.dumps(TABLE)
+    monkeypatch.setattr("sys.stdin", _Terminal())
+    monkeypatch.setattr("builtins.input", asked)
+    warehouse.checks("--repair")
+    assert (warehouse.pipeline.dumps(TABLE) == before) == (answer != "y")
+    assert warehouse.checks(status=int(answer != "y")).keys() == (set() if answer == "y" else {"SOURCE_BRONZE"})
+
+
+def test_a_table_that_is_being_loaded_is_skipped(warehouse: Reconciled) -> None:
+    if warehouse.pipeline.backend.name == "duckdb":
+        pytest.skip("on DuckDB a load holds the whole target: test_exit_status")
+    other = open_target(warehouse.pipeline.settings)
+    try:
+        with other.lock_table("dna", TABLE.casefold()):
+            assert warehouse.command("--reconcile", "--repair", "--yes") == 3
+    finally:
+        other.close()
 
 
 HISTORY_DEFECTS = (

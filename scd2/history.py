@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -129,20 +130,24 @@ def mending(target: Target, bronze: TableName, found: DefectiveVersion) -> str:
 
 def layers_agree(target: Target, connection: sa.Connection, tables: WarehouseTable) -> LayersAgree:
     """Stage's current rows against Bronze's active versions, by key and stored row hash."""
+    keys, only_stage, only_bronze, other = connection.execute(agreement(target, tables)).one()
+    return LayersAgree(keys=keys, only_stage=int(only_stage), only_bronze=int(only_bronze), other_hash=int(other))
+
+
+def agreement(target: Target, tables: WarehouseTable) -> sa.Select[Any]:
+    """The query of all keys, those that one layer alone has, and those with two hashes."""
     stage = _current(target, tables.stage, sc.ROW_HASH, sc.CDC_IS_CURRENT, "s")
     bronze = _current(target, tables.bronze, sc.BRONZE_HASH, sc.ACTIVE, "b")
 
     def count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
         return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
 
-    query = sa.select(
+    return sa.select(
         sa.func.count(),
         count(bronze.c.key_hash.is_(None)),
         count(stage.c.key_hash.is_(None)),
         count(stage.c.row_hash != bronze.c.row_hash),
     ).select_from(stage.outerjoin(bronze, stage.c.key_hash == bronze.c.key_hash, full=True))
-    keys, only_stage, only_bronze, other = connection.execute(query).one()
-    return LayersAgree(keys=keys, only_stage=int(only_stage), only_bronze=int(only_bronze), other_hash=int(other))
 
 
 def _current(target: Target, name: TableName, row_hash: str, flag: str, alias: str) -> sa.Subquery:

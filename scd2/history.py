@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -134,7 +133,7 @@ def layers_agree(target: Target, connection: sa.Connection, tables: WarehouseTab
     return LayersAgree(keys=keys, only_stage=int(only_stage), only_bronze=int(only_bronze), other_hash=int(other))
 
 
-def agreement(target: Target, tables: WarehouseTable) -> sa.Select[Any]:
+def agreement(target: Target, tables: WarehouseTable) -> sa.Select[int, int, int, int]:
     """The query of all keys, those that one layer alone has, and those with two hashes."""
     stage = _current(target, tables.stage, sc.ROW_HASH, sc.CDC_IS_CURRENT, "s")
     bronze = _current(target, tables.bronze, sc.BRONZE_HASH, sc.ACTIVE, "b")

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from connections import open_target
-from orchestration import reconciliation_values
+from orchestration import promoting, reconciliation_repair, reconciliation_values
 from tests.contract.command import command_of, list_tables
 from tests.contract.pipeline import Pipeline, Row
 
@@ -146,6 +146,32 @@ def test_differing_values_are_found_counted_and_repaired(warehouse: Reconciled, 
     assert pipeline.staging_tables() == []
     warehouse.load()
     assert warehouse.checks(status=0) == {}
+
+
+def _broken_off(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
+
+
+def test_a_repair_that_is_broken_off_leaves_nothing_that_sticks(warehouse: Reconciled, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse.plant(
+        f'DELETE FROM {{stage}} WHERE "ID" = 1 AND {CURRENT}',
+        f'UPDATE {{bronze}} SET "NAME" = \'stale\' WHERE "ID" IN (1, 2) AND {ACTIVE}',
+    )
+    closed = warehouse.closed()
+    # Between its marker in Bronze and its rows in Stage: as if it had not begun.
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciliation_repair, "run_cdc", _broken_off)
+        assert warehouse.command("--reconcile", "--repair", "--yes") == 1
+    assert {"SOURCE_STAGE", "SOURCE_BRONZE", "STAGE_BRONZE"} == warehouse.checks().keys()
+    # Between Stage and Bronze: the next load goes on from there.
+    with monkeypatch.context() as patch:
+        patch.setattr(promoting, "run_scd2_targeted", _broken_off)
+        assert warehouse.command("--reconcile", "--repair", "--yes") == 1
+    assert warehouse.checks("--repair", "--yes")["UNPROMOTED"]["different"] == 1
+    warehouse.load()
+    assert warehouse.checks(status=0) == {}
+    assert [row for row in closed if row not in warehouse.closed()] == []
+    assert warehouse.pipeline.staging_tables() == []
 
 
 class _Terminal(StringIO):

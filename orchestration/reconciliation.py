@@ -22,6 +22,7 @@ from orchestration.reconciliation_checks import history_checks
 from orchestration.reconciliation_counts import count_checks
 from orchestration.reconciliation_log import DifferenceLog, record_checks
 from orchestration.reconciliation_portion import Portion, portion_of
+from orchestration.reconciliation_reading import SidesReading
 from orchestration.reconciliation_repair import RepairRows, repair_table
 from orchestration.reconciliation_results import Check, Reconciled
 from orchestration.reconciliation_sides import Sides, sides_of
@@ -108,9 +109,8 @@ class Reconciliation:
                     rows.take(_planned(group))
 
             began = time.perf_counter()
-            full = self.asked.full
-            comparison = ValueComparison(run=run, config=config, sides=sides, portion=portion, reading=reading, full=full)
-            counts = comparison.compare(take)
+            reads = SidesReading(run=run, config=config, sides=sides, reading=reading)
+            counts = ValueComparison(reads=reads, portion=portion, full=self.asked.full).compare(take)
             reading.let_go()
             checks = (
                 *_value_checks(counts, sides, time.perf_counter() - began),

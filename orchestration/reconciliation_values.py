@@ -7,31 +7,24 @@ does not count where it has changed meanwhile. Memory is bounded: rows wait in s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 import polars as pl
 
 from cdc.reconciliation.rows import Layer, SourceRows, compare_layer, confirmed, in_flight, settle_source, touched
 from cdc.reconciliation.rows import counts as counts_of
 from cdc.reconciliation.segments import ROWS, SEGMENT, SegmentSums, grouped, segment_of, unequal_segments
-from extract.hashing import in_background, in_order, prefetched
-from extract.selection import WithKeys
+from extract.hashing import in_background
 from extract.spool import Spool, compacted
 from model.system_columns import KEY_HASH, ROW_HASH
-from orchestration.reconciliation_portion import WHOLE, Portion
-from orchestration.reconciliation_sides import Sides, read_layer, read_value_sums
-from orchestration.run_context import RunContext
-from orchestration.source_reading import SourceReading
-from orchestration.table_config import TableConfig
+from orchestration.reconciliation_portion import Portion
+from orchestration.reconciliation_reading import SidesReading
+from orchestration.reconciliation_sides import read_value_sums
 
-T = TypeVar("T")
 GROUP_ROWS = 200_000
-_KEYS_AT_ONCE = 250
-_KEYS_BY_KEY = 10_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,29 +86,26 @@ class Spools:
 class ValueComparison:
     """One table's comparison. `full`: rows are compared column by column also where the sums say that they are equal."""
 
-    run: RunContext
-    config: TableConfig
-    sides: Sides
+    reads: SidesReading
     portion: Portion
-    reading: SourceReading
     full: bool = False
 
     def compare(self, take: Callable[[Group], None]) -> ValueCounts:
         """Compare the table; `take` is given what differs, group by group, once the source was asked again."""
         counts = ValueCounts()
-        segments = self._extracting(partial(self._unequal, counts))
+        segments = self.reads.extracting(partial(self._unequal, counts))
         counts.unequal = segments.height
         if segments.is_empty():
             return counts
         with ExitStack() as stack:
             spools = self._spools(stack)
-            self._extracting(partial(self._collect, segments.get_column(SEGMENT), spools, counts))
+            self.reads.extracting(partial(self._collect, segments.get_column(SEGMENT), spools, counts))
             groups = grouped(segments, GROUP_ROWS)
             looked_at = pl.concat([self._touched(self._group(spools, group)) for group in groups])
             again = self._look_again(looked_at)
             counts.in_flight, counts.moved = len(again.flying), again.moved
             for group in groups:
-                self.run.cancellation.check()
+                self.reads.run.cancellation.check()
                 rows = self._group(spools, group, again)
                 settled = replace(rows, differences=confirmed(rows.differences, again.flying))
                 _add(counts, settled)
@@ -123,35 +113,23 @@ class ValueComparison:
         return counts
 
     def _touched(self, group: Group) -> pl.DataFrame:
-        return touched(group.source, list(group.layers.values()), group.differences, self.sides.tables.keys)
+        return touched(group.source, list(group.layers.values()), group.differences, self.reads.sides.tables.keys)
 
     def _spools(self, stack: ExitStack) -> Spools:
-        limit = self.run.settings.spool_bytes // 3
-        source, stage, bronze = (stack.enter_context(Spool(self.run.spool_folder, limit)) for _ in range(3))
+        limit = self.reads.run.settings.spool_bytes // 3
+        source, stage, bronze = (stack.enter_context(Spool(self.reads.run.spool_folder, limit)) for _ in range(3))
         return Spools(source=source, layers={Layer.STAGE: stage, Layer.BRONZE: bronze})
-
-    def _extracting(self, read: Callable[[], T]) -> T:
-        """Read the source, again from the start where it broke off."""
-
-        def attempt() -> T:
-            try:
-                return read()
-            except BaseException:
-                self.reading.let_go()
-                raise
-
-        return self.run.retry.extract(attempt)
 
     def _unequal(self, counts: ValueCounts) -> pl.DataFrame:
         """Read everything once and add it up."""
         source = SegmentSums()
         counts.source_rows = counts.null_keys = 0
         with in_background(partial(self._layer_sums, Layer.STAGE)) as stage, in_background(self._bronze_sums) as bronze:
-            for frame, null_keys in self._source(self.portion, staged=False):
+            for frame, null_keys in self.reads.source(self.portion, staged=False):
                 source.add(frame)
                 counts.source_rows += frame.height + null_keys
                 counts.null_keys += null_keys
-                self.run.reporter.rows_extracted(str(self.config), frame.height + null_keys)
+                self.reads.run.reporter.rows_extracted(str(self.reads.config), frame.height + null_keys)
             in_stage = stage()
             in_bronze = bronze()(in_stage)
         counts.astray = frozenset(layer for layer, sums in zip(Layer, (in_stage, in_bronze), strict=True) if sums.astray)
@@ -161,9 +139,8 @@ class ValueComparison:
 
     def _bronze_sums(self) -> Callable[[SegmentSums], SegmentSums]:
         """Bronze's sums, given Stage's: where the target can compare the two by their values no row of Bronze need be read."""
-        ours, theirs = (
-            None if self.full else read_value_sums(self.run.target, self.sides, layer, self.portion) for layer in Layer
-        )
+        target, sides = self.reads.run.target, self.reads.sides
+        ours, theirs = (None if self.full else read_value_sums(target, sides, layer, self.portion) for layer in Layer)
         if ours is None or theirs is None:
             read = self._layer_sums(Layer.BRONZE)
             return lambda _: read
@@ -172,25 +149,9 @@ class ValueComparison:
 
     def _layer_sums(self, layer: Layer) -> SegmentSums:
         sums = SegmentSums()
-        for frame in self._layer(layer, self.portion, None):
+        for frame in self.reads.layer(layer, self.portion, None):
             sums.add(frame)
         return sums
-
-    def _source(self, portion: Portion, *, staged: bool) -> Iterator[tuple[pl.DataFrame, int]]:
-        rules, rows = self.sides.described.rules, self.run.settings.batch_rows
-        for selection in portion.selections():
-            frames = self.reading.extractor().read(self.config.source_table, rules.columns, rows, selection)
-            with prefetched(frames) as arriving:
-                for frame, null_keys in in_order(arriving, partial(self.sides.source_rows, staged=staged)):
-                    self.run.cancellation.check()
-                    yield portion.inside(frame), null_keys
-
-    def _layer(self, layer: Layer, portion: Portion, segments: pl.Series | None) -> Iterator[pl.DataFrame]:
-        target = self.run.target
-        with target.engine.connect() as connection:
-            for frame in read_layer(target, connection, self.sides, layer, portion, segments):
-                self.run.cancellation.check()
-                yield portion.inside(self.sides.layer_rows(layer, frame))
 
     def _collect(self, segments: pl.Series, spools: Spools, counts: ValueCounts) -> None:
         """Read what is in these segments into the spools."""
@@ -200,11 +161,11 @@ class ValueComparison:
 
         def fill(layer: Layer) -> None:
             # A row that lies under another key's hash is found by its values, so no condition on stored hashes may leave it out.
-            for frame in self._layer(layer, self.portion, None if layer in counts.astray else segments):
+            for frame in self.reads.layer(layer, self.portion, None if layer in counts.astray else segments):
                 spools.layers[layer].append(_own_rows(frame.filter(inside)))
 
         with in_background(partial(fill, Layer.STAGE)) as stage, in_background(partial(fill, Layer.BRONZE)) as bronze:
-            for frame, _ in self._source(self.portion, staged=True):
+            for frame, _ in self.reads.source(self.portion, staged=True):
                 spools.source.append(_own_rows(frame.filter(inside)))
             stage()
             bronze()
@@ -221,10 +182,10 @@ class ValueComparison:
 
         moved = {} if again is None else again.layers
         first = None if again is None else again.source
-        source = settle_source(rows_of(spools.source, self.sides.empty_source(), first))
-        empty = self.sides.empty_layer()
+        source = settle_source(rows_of(spools.source, self.reads.sides.empty_source(), first))
+        empty = self.reads.sides.empty_layer()
         layers = {layer: rows_of(spool, empty, moved.get(layer)) for layer, spool in spools.layers.items()}
-        values, excluded = self.sides.layout.value_names, self.sides.excluded
+        values, excluded = self.reads.sides.layout.value_names, self.reads.sides.excluded
         compared = {layer: compare_layer(source, layer, rows, values, excluded) for layer, rows in layers.items()}
         differences = pl.concat([one.differences for one in compared.values()])
         apart: Counter[str] = Counter(compared[Layer.STAGE].apart)
@@ -235,7 +196,7 @@ class ValueComparison:
         nothing = before.select(KEY_HASH).clear()
         if before.is_empty():
             return Again(flying=nothing.get_column(KEY_HASH), keys=nothing)
-        rows = self._extracting(partial(self._again, before))
+        rows = self.reads.extracting(partial(self.reads.source_again, before))
         if self.portion.date is None:
             return Again(flying=in_flight(before, rows), keys=nothing)
         # A row that was not among the windows' and is in none of them now has moved, and is not one that has just come.
@@ -244,40 +205,11 @@ class ValueComparison:
         known = known.with_columns(pl.coalesce(ROW_HASH, f"{ROW_HASH} ").alias(ROW_HASH)).select(before.columns)
         flying = in_flight(known, rows)
         keys = before.select(KEY_HASH).filter(~pl.col(KEY_HASH).is_in(flying.implode()))
-        layers = {layer: self._layer_again(layer, keys) for layer in Layer}
+        layers = {layer: self.reads.layer_again(layer, keys) for layer in Layer}
         source = rows.join(keys, on=KEY_HASH, how="semi")
         outside = [rows.join(self.portion.inside(rows), on=KEY_HASH, how="anti") for rows in layers.values()]
         moved = pl.concat([one.select(KEY_HASH) for one in (*outside, elsewhere.join(keys, on=KEY_HASH, how="semi"))])
         return Again(flying=flying, keys=keys, source=source, layers=layers, moved=moved.n_unique())
-
-    def _layer_again(self, layer: Layer, keys: pl.DataFrame) -> pl.DataFrame:
-        segments = keys.select(segment_of(pl.col(KEY_HASH))).to_series().unique()
-        frames = (frame.join(keys, on=KEY_HASH, how="semi") for frame in self._layer(layer, WHOLE, segments))
-        return pl.concat([self.sides.empty_layer(), *frames])
-
-    def _again(self, before: pl.DataFrame) -> pl.DataFrame:
-        """The source's rows of these keys, as they are now."""
-        if before.height <= _KEYS_BY_KEY and not self.sides.masked_key:
-            return self._by_key(before)
-        keys = before.select(KEY_HASH)
-        frames = (frame.join(keys, on=KEY_HASH, how="semi") for frame, _ in self._source(WHOLE, staged=True))
-        return pl.concat([self.sides.empty_source(), *frames])
-
-    def _by_key(self, before: pl.DataFrame) -> pl.DataFrame:
-        rules, names = self.sides.described.rules, self.sides.tables.keys
-        columns = tuple(column for column in rules.columns if column.name in names)
-        keys = before.select(column.name for column in columns).drop_nulls()
-        wanted = before.select(KEY_HASH)
-        found = [self.sides.empty_source()]
-        for start in range(0, keys.height, _KEYS_AT_ONCE):
-            self.run.cancellation.check()
-            selection = WithKeys(columns=columns, keys=keys.slice(start, _KEYS_AT_ONCE))
-            frames = self.reading.extractor().read(
-                self.config.source_table, rules.columns, self.run.settings.batch_rows, selection
-            )
-            rows = (self.sides.source_rows(frame, staged=True)[0] for frame in frames)
-            found += [frame.join(wanted, on=KEY_HASH, how="semi") for frame in rows]
-        return pl.concat(found)
 
 
 def _own_rows(selected: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,8 @@ def show(output: Output, reconciled: Sequence[Reconciled], general: str, batch: 
     """Say it all."""
     names = list(dict.fromkeys(check.name for found in reconciled for check in found.checks))
     headers = ("table", "status", "rows", *(name.lower().replace("_", " ") for name in names), "seconds")
-    output.table(headers, [_row(found, names) for found in reconciled], left=2)
+    if reconciled:
+        output.table(headers, [_row(found, names) for found in reconciled], left=2)
     for found in reconciled:
         for line in _lines(found):
             output.say(line)

@@ -33,10 +33,9 @@ def _row(found: Reconciled, names: Sequence[str]) -> tuple[str, ...]:
     """A table's differences by check."""
     different = {check.name: f"{check.different:,}" for check in found.checks}
     status = CheckStatus.DIFFERENT if found.different else CheckStatus.EQUAL
-    rows = max((check.compared for check in found.checks[:1]), default=0)
     seconds = sum({check.name: check.seconds for check in found.checks if check.name != _TIMED_ALREADY}.values())
     cells = (different.get(name, "") for name in names)
-    return (f"{found.source}.{found.table}", str(status), f"{rows:,}", *cells, f"{seconds:.1f}")
+    return (f"{found.source}.{found.table}", str(status), f"{found.rows:,}", *cells, f"{seconds:.1f}")
 
 
 def _lines(found: Reconciled) -> Iterable[str]:

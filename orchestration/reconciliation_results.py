@@ -61,6 +61,11 @@ class Reconciled:
         return sum(check.different for check in self.checks)
 
     @property
+    def rows(self) -> int:
+        """Rows of the longer side: what the first check of all compared."""
+        return self.checks[0].compared if self.checks else 0
+
+    @property
     def said(self) -> str:
         """The outcome as a line of the log."""
         failed = [f"{check.name} {check.different:,}" for check in self.checks if check.different]

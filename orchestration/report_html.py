@@ -31,12 +31,12 @@ pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); 
   font: .8rem/1.5 ui-monospace, Consolas, monospace; }
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 svg .soft { fill: var(--soft); } svg .axis { stroke: var(--line); } td svg { width: 7rem; margin-left: auto; }
-.chart { overflow-x: auto; } .chart svg { min-width: 36rem; max-width: 60rem; }
+.chart { overflow-x: auto; }
 .key { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .85rem; color: var(--soft); margin: .5rem 0; }
 .key i { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem; margin-right: .35rem; }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --line: #bbb; --back: #fff; --card: #fff; --good: #146c3d;
   --bad: #a11; --hold: #6b4a00; --one: #2f6fb3; } body { max-width: none; padding: 0; font-size: 11pt; }
-  .wide, .chart, pre { overflow: visible; } .chart svg { min-width: 0; }
+  .wide, .chart, pre { overflow: visible; } .chart div { min-width: 0 !important; }
   th, td { white-space: normal; padding: .2rem .35rem; font-size: 8.5pt; }
   pre { white-space: pre-wrap; }
   h2, tr, svg, .facts div { break-inside: avoid; } h2 { break-after: avoid; } * { print-color-adjust: exact; } }
@@ -112,7 +112,7 @@ def key(names: Mapping[str, str]) -> Markup:
 
 def columns_chart(points: Sequence[tuple[str, float, str, bool]], title: str) -> Markup:
     """A column a run: its label, its height, what it says, and whether it is bad."""
-    width, height, top, foot = 720, 190, 24, 26
+    width, height, top, foot = max(60 * len(points), 320), 190, 24, 26
     greatest = max((value for _, value, _, _ in points), default=0) or 1
     step = width / max(len(points), 1)
     drawn = [f'<line class="axis" x1="0" y1="{height - foot}" x2="{width}" y2="{height - foot}"/>']
@@ -167,7 +167,8 @@ def sparkline(values: Sequence[float], title: str, *, bad: bool = False) -> Mark
 
 def _chart(width: int, height: int, title: str, drawn: Sequence[str]) -> Markup:
     """A drawing with text in it: on a narrow screen it is moved, for smaller it could not be read."""
-    return Markup(f'<div class="chart">{_svg(width, height, title, drawn).html}</div>')
+    size = f"min-width:{min(width, 560)}px;max-width:{1.4 * width:.0f}px"
+    return Markup(f'<div class="chart"><div style="{size}">{_svg(width, height, title, drawn).html}</div></div>')
 
 
 def _svg(width: int, height: int, title: str, drawn: Sequence[str]) -> Markup:

@@ -78,7 +78,7 @@ def _parts(reconciled: Sequence[Reconciled], results: Sequence[TableResult], pas
     differing = [found for found in reconciled if found.different]
     broken = [result for result in results if result.status is not Status.SUCCESS]
     total = sum(found.different for found in reconciled)
-    rows = sum(max((check.compared for check in found.checks), default=0) for found in reconciled)
+    rows = sum(found.rows for found in reconciled)
     yield facts([
         (f"{len(reconciled)}", "tables compared", ""),
         (f"{rows:,}", "rows a side", ""),
@@ -110,7 +110,7 @@ def _overview(ordered: Sequence[Reconciled], past: Sequence[PastRun]) -> Markup:
         rows.append([
             name,
             _outcome(found),
-            f"{max((check.compared for check in found.checks), default=0):,}",
+            f"{found.rows:,}",
             *(_count(counts.get(check)) for check in names),
             f"{max((check.seconds for check in found.checks), default=0):.1f}",
             sparkline(history, f"{name}: differences in the last runs: {history}", bad=bool(found.different)),
@@ -157,7 +157,7 @@ def _trend(past: Sequence[PastRun]) -> Markup:
     points = []
     for tables in runs.values():
         different = sum(run.different for run in tables)
-        points.append((f"{tables[0].at:%m-%d %H:%M}", float(different), f"{different:,}", different > 0))
+        points.append((f"{tables[0].at:%m-%d}", float(different), f"{different:,}", different > 0))
     return columns_chart(points, "Differences in each of the last runs")
 
 

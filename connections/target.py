@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Protocol, cast
 
 import polars as pl
@@ -217,6 +218,20 @@ class Target(ABC):
     @abstractmethod
     def read(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
         """Stream a query's result in frames of about `rows` rows."""
+
+    def read_many(self, connection: sa.Connection, query: sa.Select[tuple[object, ...]], rows: int) -> Iterator[pl.DataFrame]:
+        """The same by whatever is fastest for very many rows."""
+        return self.read(connection, query, rows)
+
+    def value_sums(
+        self, rows: sa.FromClause, key_hash: sa.ColumnElement[Any], columns: Sequence[sa.ColumnElement[Any]]
+    ) -> sa.Select[int, int, Decimal] | None:
+        """A query of counts, and sums of hashes of the values of `columns`, by the first 12 bits of `key_hash`.
+
+        Equal values have equal hashes in any table of this target. None where it has no such function, or reads rows as fast.
+        """
+        del rows, key_hash, columns
+        return None
 
     def read_hashes(
         self, connection: sa.Connection, stage: TableName, query: sa.Select[tuple[object, ...]], rows: int

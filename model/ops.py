@@ -46,6 +46,8 @@ class EventType(StrEnum):
     CDC_PROMOTION = "CDC_PROMOTION"
     SCD2_PROMOTION = "SCD2_PROMOTION"
     CLEANUP = "CLEANUP"
+    RECONCILIATION = "RECONCILIATION"
+    REPAIR = "REPAIR"
     TABLE_TOTAL = "TABLE_TOTAL"
 
 
@@ -183,6 +185,35 @@ RECONCILIATION_LOG = sa.Table(
     sa.Column("ColumnsDifferent", _TEXT),
     sa.Column("DurationMs", sa.BigInteger),
     sa.Column("LoggedAt", INSTANT, nullable=False),
+    # JSON: keys by kind of difference, what was counted apart, the SQL that would mend what a person has to decide.
+    sa.Column("Details", _TEXT),
+)
+
+RECONCILIATION_DIFFERENCE = sa.Table(
+    "ReconciliationDifference",
+    OPS,
+    sa.Column("BatchId", sa.BigInteger, nullable=False),
+    *_table_key(),
+    sa.Column("Layer", sa.Unicode(10), nullable=False),
+    sa.Column("Difference", sa.Unicode(10), nullable=False),
+    sa.Column("KeyDigest", sa.Unicode(64), nullable=False),
+    sa.Column("KeyText", _TEXT),
+    sa.Column("ColumnName", _NAME),
+    sa.Column("SourceValue", _TEXT),
+    sa.Column("LayerValue", _TEXT),
+)
+
+RECONCILIATION_SEAL = sa.Table(
+    "ReconciliationSeal",
+    OPS,
+    *_table_key(),
+    sa.Column("EndMonth", sa.Date, nullable=False),
+    sa.Column("SealedUpTo", INSTANT, nullable=False),
+    sa.Column("Versions", sa.BigInteger, nullable=False),
+    sa.Column("Checksum", sa.Unicode(32), nullable=False),
+    sa.Column("Columns", _TEXT, nullable=False),
+    sa.Column("BatchId", sa.BigInteger, nullable=False),
+    sa.Column("SealedAt", INSTANT, nullable=False),
 )
 
 PROMOTION_MARKER = sa.Table(

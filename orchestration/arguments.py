@@ -6,13 +6,15 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from orchestration.pipeline_state import Asked
 
+VALUES, COUNTS = "values", "counts"
 EPILOGUE = (
-    "exit status: 0 all succeeded, or nothing was to do; 1 a table failed or was blocked; 2 the command or the configuration "
-    "is wrong, or the target cannot be reached; 3 nothing failed, but a table was skipped because another run holds it; "
-    "130 and 143 after SIGINT and SIGTERM."
+    "exit status: 0 all succeeded, or nothing was to do; 1 a table failed or was blocked, or a reconciliation found differences; "
+    "2 the command or the configuration is wrong, or the target cannot be reached; 3 nothing failed, but a table was skipped "
+    "because another run holds it; 130 and 143 after SIGINT and SIGTERM."
 )
 
 
@@ -33,7 +35,13 @@ class Arguments:
     asked: Asked = Asked()  # noqa: RUF009 - frozen
     rekey: str | None = None
     onboard: str | None = None
+    reconcile: str = ""
+    full: bool = False
+    repair: bool = False
     yes: bool = False
+    differences: Path | None = None
+    show_keys: bool = False
+    report: Path | None = None
 
 
 def parse_arguments(program: str, description: str, arguments: Sequence[str], *, large: bool = False) -> Arguments:
@@ -48,13 +56,13 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
     )
     parser.add_argument("--force", action="store_true", help="override the guards and restart the baseline of row counts")
     parser.add_argument("--dry-run", action="store_true", help="extract and compare, but write nothing except the report")
+    _add_reconciliation(parser)
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="text, or one JSON object a line")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars, also on a terminal")
     parser.add_argument("-v", "--verbose", action="store_true", help="show each step")
     if not large:
         parser.add_argument("--rekey", metavar="SOURCE.TABLE", help="show how its history gets the source's new key")
         parser.add_argument("--onboard", metavar="SOURCE.TABLE", help="show the control rows that would load this table")
-        parser.add_argument("--yes", action="store_true", help="do what --rekey or --onboard shows")
     if large:
         parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="read days again, from this one on")
         parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="read days again up to this one")
@@ -62,7 +70,8 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
     asked = Asked(first=parsed.first, last=parsed.last) if large else Asked()
     if asked.first and asked.last and asked.first > asked.last:
         parser.error(f"--from {asked.first} is after --to {asked.last}")
-    maintenance = {} if large else {"rekey": parsed.rekey, "onboard": parsed.onboard, "yes": parsed.yes}
+    _check_reconciliation(parser, parsed)
+    maintenance = {} if large else {"rekey": parsed.rekey, "onboard": parsed.onboard}
     return Arguments(
         table=parsed.table,
         source=parsed.source,
@@ -76,7 +85,44 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
         verbose=parsed.verbose,
         asked=asked,
         **maintenance,
+        reconcile=parsed.reconcile or "",
+        full=parsed.full,
+        repair=parsed.repair,
+        yes=parsed.yes,
+        differences=parsed.differences,
+        show_keys=parsed.show_keys,
+        report=parsed.report,
     )
+
+
+def _add_reconciliation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reconcile", nargs="?", const=VALUES, choices=(VALUES, COUNTS), metavar=COUNTS,
+        help="compare source, Stage and Bronze value by value, and check the history, in the place of loading; "
+        "with `counts` compare rows and sums alone",
+    )  # fmt: skip
+    parser.add_argument("--full", action="store_true", help="with --reconcile: compare every row, also where sums are equal")
+    parser.add_argument("--repair", action="store_true", help="with --reconcile: show what would repair the differences, and ask")
+    parser.add_argument("--yes", action="store_true", help="carry out without asking what --repair, --rekey or --onboard shows")
+    parser.add_argument("--differences", type=Path, metavar="FILE", help="with --reconcile: the differing rows (.csv, .parquet)")
+    parser.add_argument("--show-keys", action="store_true", help="with --reconcile: differing rows show their key in clear")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a page of HTML that shows the run and those before it")
+
+
+def _check_reconciliation(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """Refuse what would otherwise be passed over in silence."""
+    names = ("full", "repair", "differences", "show_keys")
+    for name in (name for name in names if getattr(parsed, name)):
+        if not parsed.reconcile or parsed.reconcile == COUNTS:
+            parser.error(f"--{name.replace('_', '-')} belongs to --reconcile, and not to its counts")
+    if parsed.reconcile and parsed.force and not parsed.repair:
+        parser.error("--force overrides the guards of loads and repairs: it says nothing to --reconcile alone")
+    if parsed.reconcile and parsed.dry_run:
+        parser.error("--reconcile changes nothing but ops: leave --dry-run away")
+    if parsed.report and parsed.dry_run:
+        parser.error("--report shows what ops has recorded, and a dry run records nothing")
+    if parsed.yes and not (parsed.repair or getattr(parsed, "rekey", None) or getattr(parsed, "onboard", None)):
+        parser.error("--yes answers what --repair, --rekey and --onboard ask")
 
 
 def _positive(text: str) -> int:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from connections.target import Target
 from model.ops import BATCH_SEQUENCE, PIPELINE_BATCH
 from observability.log_handler import SqlServerLogHandler
-from orchestration.arguments import Arguments
+from orchestration.arguments import COUNTS, Arguments
 from orchestration.retry import Retry
 
 
@@ -52,7 +52,9 @@ def _batch_row(batch: int, run_batch: int | None, now: datetime, command: str) -
 
 def command_of(arguments: Arguments) -> str:
     """What was asked for, as ops has it."""
-    return f"{Path(sys.argv[0]).name} --source {arguments.source or '*'} --table {arguments.table or '*'}"
+    reconcile = " --reconcile" * bool(arguments.reconcile) + " counts" * (arguments.reconcile == COUNTS)
+    asked = f"{reconcile}{' --repair' if arguments.repair else ''}"
+    return f"{Path(sys.argv[0]).name} --source {arguments.source or '*'} --table {arguments.table or '*'}{asked}"
 
 
 def end_batch(target: Target, batch: int, status: int) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
@@ -39,8 +39,12 @@ from orchestration.retry import Retry
 from orchestration.run_context import Options, RunContext
 from orchestration.table_config import TableConfig, TableConfigLoader, select_tables, table_named
 
+if TYPE_CHECKING:
+    from orchestration.reconciliation_command import ReconciliationCommand
+
 LOG = logging.getLogger("udm.run")
 Load = Callable[[RunContext, Sequence[TableConfig]], list[TableResult]]
+Summarise = Callable[[Sequence[TableResult], Target, Output, Options], None]
 
 
 def run_command(arguments: Arguments, *, large: bool, load: Load) -> int:
@@ -102,7 +106,17 @@ def _run(
     if not chosen:
         output.say(f"No {'large' if large else 'small'} table is listed with StageLoadTool = 'Python'; nothing to do.")
         return 0
-    return _load_tables(arguments, settings, target, output, chosen, load)
+    reconciliation = None
+    if arguments.report is not None:
+        from orchestration.report import check_writable  # noqa: PLC0415 - only where there is to be one
+
+        check_writable(arguments.report)
+    if arguments.reconcile:
+        from orchestration.reconciliation_command import ReconciliationCommand  # noqa: PLC0415 - loads do without it
+
+        reconciliation = ReconciliationCommand(arguments, settings)
+        load = reconciliation.run
+    return _load_tables(arguments, settings, target, output, chosen, load, reconciliation=reconciliation)
 
 
 def _load_tables(
@@ -113,7 +127,8 @@ def _load_tables(
     configs: Sequence[TableConfig],
     load: Load,
     *,
-    summarise: Callable[[Sequence[TableResult], Target, Output, Options], None] | None = None,
+    summarise: Summarise | None = None,
+    reconciliation: ReconciliationCommand | None = None,
 ) -> int:
     options = Options(
         force=arguments.force,
@@ -126,28 +141,38 @@ def _load_tables(
     with _signals(cancellation.request) as received:
         batch = 0 if options.dry_run else begin_batch(retry, target, command_of(arguments))
         tracker = PipelineEventTracker(None if options.dry_run else target, batch)
-        with (
-            logging_to_ops(retry, target, batch),
-            SpoolFolder(settings.spool_folder) as spool_folder,
-            output.progress(len(configs)) as reporter,
-        ):
-            run = RunContext(
-                settings=settings,
-                options=options,
-                target=target,
-                tracker=tracker,
-                reporter=reporter,
-                cancellation=cancellation,
-                connections=SourceConnections(),
-                spool_folder=spool_folder,
-                batch=batch,
-                command=command_of(arguments),
-            )
-            results = load(run, configs)
-            purge_ops(run)
+        with logging_to_ops(retry, target, batch), SpoolFolder(settings.spool_folder) as spool_folder:
+            with output.progress(len(configs)) as reporter:
+                run = RunContext(
+                    settings=settings,
+                    options=options,
+                    target=target,
+                    tracker=tracker,
+                    reporter=reporter,
+                    cancellation=cancellation,
+                    connections=SourceConnections(),
+                    spool_folder=spool_folder,
+                    batch=batch,
+                    command=command_of(arguments),
+                )
+                results = load(run, configs)
+                purge_ops(run)
+            if reconciliation is not None:
+                results = reconciliation.finish(run, configs, results, output)
             retry.ops("writing events to ops", tracker.flush)
-        (summarise or _summarise)(results, target, output, options)
+        if summarise is None:
+            _summarise(results, target, output, options, reconciliation)
+        else:
+            summarise(results, target, output, options)
         status = 128 + received[0] if received else exit_status(results)
+        if reconciliation is not None and reconciliation.differs and not received:
+            status = 1
+        if arguments.report is not None:
+            from orchestration.report import write_report  # noqa: PLC0415 - see above
+
+            reconciled = None if reconciliation is None else reconciliation.reconciled
+            write_report(arguments.report, target, batch, command_of(arguments), results, reconciled)
+            output.say(f"The report is in {arguments.report}.")
         if batch:
             retry.ops("ending the batch", partial(end_batch, target, batch, status))
     return status
@@ -212,12 +237,21 @@ def _only_failures(results: Sequence[TableResult], target: Target, output: Outpu
             output.say("Nothing was written; give --yes to do it.")
 
 
-def _summarise(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:
-    headers, rows = summary(results)
-    output.table(headers, rows, left=2)
+def _summarise(
+    results: Sequence[TableResult],
+    target: Target,
+    output: Output,
+    options: Options,
+    reconciliation: ReconciliationCommand | None,
+) -> None:
+    if reconciliation is None:
+        headers, rows = summary(results)
+        output.table(headers, rows, left=2)
     for result in results:
         if result.status is not Status.SUCCESS:
             output.say(f"{result.source}.{result.table}: {result.message}")
+    if reconciliation is not None:
+        return
     if options.dry_run:
         output.say("Dry run: nothing was written.")
     elif all(result.status is Status.SUCCESS and not result.changed for result in results):

@@ -129,6 +129,8 @@ def _print(line: str) -> None:
 
 def counted(result: TableResult) -> str:
     """A table's outcome in words."""
+    if result.said:
+        return result.said
     if not result.changed:
         changes = f"nothing changed in {result.extracted:,} rows"
     else:

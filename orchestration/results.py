@@ -42,6 +42,8 @@ class TableResult:
     message: str = ""
     bronze: TableName | None = None
     windows: WindowCounts | None = None
+    said: str = ""
+    """The outcome in words, where it is no load's."""
 
     @property
     def changed(self) -> int:

@@ -23,10 +23,12 @@ LoadTable = Callable[[RunContext, TableConfig, Event], TableResult]
 _INTERRUPT_AGAIN_SECONDS = 1.0
 
 
-def run_tables(run: RunContext, configs: Sequence[TableConfig], load: LoadTable) -> list[TableResult]:
-    """Load the tables, `workers` at a time; one table's failure leaves the others alone."""
+def run_tables(
+    run: RunContext, configs: Sequence[TableConfig], load: LoadTable, kind: EventType = EventType.TABLE_TOTAL
+) -> list[TableResult]:
+    """Load the tables, `workers` at a time; one table's failure leaves the others alone. `kind` is the whole table's event."""
     with ThreadPoolExecutor(run.options.workers, thread_name_prefix="table") as pool:
-        futures = [pool.submit(partial(_load_table, run, config, load)) for config in configs]
+        futures = [pool.submit(partial(_load_table, run, config, load, kind)) for config in configs]
         pending = set(futures)
         while pending:
             # The main thread only waits, so that it sees a signal at once; a statement may start just after an interrupt.
@@ -36,13 +38,13 @@ def run_tables(run: RunContext, configs: Sequence[TableConfig], load: LoadTable)
     return [future.result() for future in futures]
 
 
-def _load_table(run: RunContext, config: TableConfig, load: LoadTable) -> TableResult:
+def _load_table(run: RunContext, config: TableConfig, load: LoadTable, kind: EventType) -> TableResult:
     started = time.perf_counter()
     result = TableResult(source=config.source, table=config.table, status=Status.FAILED)
     with table_context(config.source, config.table):
         run.reporter.table_started(str(config))
         try:
-            with run.tracker.track(EventType.TABLE_TOTAL) as total, run.cancellation.translated():
+            with run.tracker.track(kind) as total, run.cancellation.translated():
                 total.IsForced = run.options.force
                 run.cancellation.check()
                 result = load(run, config, total)

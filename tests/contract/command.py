@@ -14,6 +14,7 @@ from connections import open_target
 from model.control import TABLES_LIST
 from orchestration.arguments import parse_arguments
 from orchestration.command import run_command
+from orchestration.large_tables import run_large_tables
 from orchestration.small_tables import run_small_tables
 from orchestration.table_config import LOAD_TOOL
 from tests.contract.pipeline import Pipeline
@@ -21,7 +22,7 @@ from tests.contract.pipeline import Pipeline
 Command = Callable[..., int]
 
 
-def list_tables(pipeline: Pipeline, *tables: str, **columns: str) -> None:
+def list_tables(pipeline: Pipeline, *tables: str, **columns: object) -> None:
     """Enter tables into UdmTablesList."""
     about = {"SourceName": pipeline.source.name, "StageLoadTool": LOAD_TOOL, **columns}
     with pipeline.target.engine.begin() as connection:
@@ -50,8 +51,8 @@ def own_logging() -> Iterator[None]:
         logger.handlers[:], logger.level, logger.propagate = before
 
 
-def command_of(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Command:
-    """`main_small_tables.py` with these arguments, on the pipeline's target and source; its exit status."""
+def command_of(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, folder: Path, *, large: bool = False) -> Command:
+    """`main_small_tables.py`, or `main_large_tables.py`, with these arguments, on the pipeline's target and source."""
     monkeypatch.chdir(folder)
     for name, value in {
         "UDM_TARGET": pipeline.settings.target.render_as_string(hide_password=False),
@@ -64,7 +65,7 @@ def command_of(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, folder: Path
 
     def command(*arguments: str) -> int:
         with own_logging(), released(pipeline):
-            parsed = parse_arguments("main_small_tables.py", "", arguments)
-            return run_command(parsed, large=False, load=run_small_tables)
+            parsed = parse_arguments(f"main_{'large' if large else 'small'}_tables.py", "", arguments, large=large)
+            return run_command(parsed, large=large, load=run_large_tables if large else run_small_tables)
 
     return command

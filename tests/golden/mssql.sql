@@ -107,7 +107,15 @@ IF OBJECT_ID(N'[General].ops.[Quarantine]', N'U') IS NULL CREATE TABLE [General]
 
 USE [General];
 
-IF OBJECT_ID(N'[General].ops.[ReconciliationLog]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationLog] ( [BatchId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [CheckName] NVARCHAR(50) NOT NULL, [Status] NVARCHAR(10) NOT NULL, [RowsCompared] BIGINT NULL, [RowsDifferent] BIGINT NULL, [ColumnsDifferent] NVARCHAR(max) NULL, [DurationMs] BIGINT NULL, [LoggedAt] DATETIME2(6) NOT NULL );
+IF OBJECT_ID(N'[General].ops.[ReconciliationDifference]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationDifference] ( [BatchId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [Layer] NVARCHAR(10) NOT NULL, [Difference] NVARCHAR(10) NOT NULL, [KeyDigest] NVARCHAR(64) NOT NULL, [KeyText] NVARCHAR(max) NULL, [ColumnName] NVARCHAR(128) NULL, [SourceValue] NVARCHAR(max) NULL, [LayerValue] NVARCHAR(max) NULL );
+
+USE [General];
+
+IF OBJECT_ID(N'[General].ops.[ReconciliationLog]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationLog] ( [BatchId] BIGINT NOT NULL, [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [CheckName] NVARCHAR(50) NOT NULL, [Status] NVARCHAR(10) NOT NULL, [RowsCompared] BIGINT NULL, [RowsDifferent] BIGINT NULL, [ColumnsDifferent] NVARCHAR(max) NULL, [DurationMs] BIGINT NULL, [LoggedAt] DATETIME2(6) NOT NULL, [Details] NVARCHAR(max) NULL );
+
+USE [General];
+
+IF OBJECT_ID(N'[General].ops.[ReconciliationSeal]', N'U') IS NULL CREATE TABLE [General].ops.[ReconciliationSeal] ( [SourceName] NVARCHAR(128) NOT NULL, [TableName] NVARCHAR(128) NOT NULL, [EndMonth] DATE NOT NULL, [SealedUpTo] DATETIME2(6) NOT NULL, [Versions] BIGINT NOT NULL, [Checksum] NVARCHAR(32) NOT NULL, [Columns] NVARCHAR(max) NOT NULL, [BatchId] BIGINT NOT NULL, [SealedAt] DATETIME2(6) NOT NULL );
 
 USE [General];
 
@@ -575,6 +583,66 @@ DELETE TOP (10000)
  FROM [UDM_Stage].[DNA].[ACCT_cdc]
  WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 0
  AND [UDM_Stage].[DNA].[ACCT_cdc]._cdc_valid_to < :param_1;
+
+-- A reconciliation: rows by ranges of the key hash, the history, the two layers
+
+SELECT [UDM_Stage].[DNA].[ACCT_cdc]._key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS _row_hash, [UDM_Stage].[DNA].[ACCT_cdc]._hash_layout, [ACCTNBR], [NOTEBAL], [Order], CASE WHEN (datepart(microsecond, [OPENED]) = 0) THEN left(CAST([OPENED] AS varchar(15)), 8) ELSE replace(rtrim(replace(CAST([OPENED] AS varchar(15)), '0', ' ')), ' ', '0') END AS [OPENED], CAST([SENT] AS datetime2(6)) AS [SENT], lower(CAST([GUID] AS char(36))) AS [GUID]
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 1
+ AND ([UDM_Stage].[DNA].[ACCT_cdc]._key_hash >= 0x00300000000000000000000000000000
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._key_hash < 0x00500000000000000000000000000000 OR [UDM_Stage].[DNA].[ACCT_cdc]._key_hash >= 0x00900000000000000000000000000000
+ AND [UDM_Stage].[DNA].[ACCT_cdc]._key_hash < 0x00a00000000000000000000000000000);
+
+SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmHash] AS _row_hash, [UDM_Bronze].[DNA].[ACCT_scd2_python]._hash_layout, [ACCTNBR], [NOTEBAL], [Order], CASE WHEN (datepart(microsecond, [OPENED]) = 0) THEN left(CAST([OPENED] AS varchar(15)), 8) ELSE replace(rtrim(replace(CAST([OPENED] AS varchar(15)), '0', ' ')), ' ', '0') END AS [OPENED], CAST([SENT] AS datetime2(6)) AS [SENT], lower(CAST([GUID] AS char(36))) AS [GUID]
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1
+ AND ([UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash >= 0x00300000000000000000000000000000
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash < 0x00500000000000000000000000000000 OR [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash >= 0x00900000000000000000000000000000
+ AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash < 0x00a00000000000000000000000000000);
+
+SELECT judged.defect, count(*) AS count_1
+ FROM (SELECT pairs._scd2_key AS _scd2_key, pairs.[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], pairs.[UdmEndDateTime] AS [UdmEndDateTime], pairs.[UdmActiveFlag] AS [UdmActiveFlag], pairs.[UdmScd2Operation] AS [UdmScd2Operation], pairs.next_start AS next_start, pairs.next_active AS next_active, pairs.next_version AS next_version, CASE WHEN (pairs.[UdmActiveFlag] = 1
+ AND pairs.next_active = 1) THEN 'TWO_ACTIVE' WHEN (pairs.[UdmActiveFlag] = 1
+ AND pairs.[UdmEndDateTime] IS NOT NULL OR pairs.[UdmActiveFlag] = 0
+ AND pairs.[UdmEndDateTime] IS NULL) THEN 'FLAG' WHEN (pairs.[UdmEndDateTime] <= pairs.[UdmEffectiveDateTime]) THEN 'INTERVAL' WHEN (pairs.[UdmEndDateTime] IS NULL
+ AND pairs.next_start IS NOT NULL OR pairs.next_start < pairs.[UdmEndDateTime]) THEN 'OVERLAP' WHEN (pairs.[UdmScd2Operation] != 'D'
+ AND pairs.[UdmEndDateTime] IS NOT NULL
+ AND (pairs.next_start > pairs.[UdmEndDateTime] OR pairs.next_start IS NULL)) THEN 'GAP' END AS defect
+ FROM (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key AS _scd2_key, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] AS [UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] AS [UdmActiveFlag], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmScd2Operation] AS [UdmScd2Operation], lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_1 ELSE :param_2 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_start, lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_1 ELSE :param_2 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_active, lead([UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_1 ELSE :param_2 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_version
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]) AS pairs) AS judged GROUP BY judged.defect;
+
+SELECT TOP __[POSTCOMPILE_param_1] judged.defect, judged._scd2_key, judged.[UdmEffectiveDateTime], judged.[UdmEndDateTime], judged.next_version, judged.next_start
+ FROM (SELECT pairs._scd2_key AS _scd2_key, pairs.[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], pairs.[UdmEndDateTime] AS [UdmEndDateTime], pairs.[UdmActiveFlag] AS [UdmActiveFlag], pairs.[UdmScd2Operation] AS [UdmScd2Operation], pairs.next_start AS next_start, pairs.next_active AS next_active, pairs.next_version AS next_version, CASE WHEN (pairs.[UdmActiveFlag] = 1
+ AND pairs.next_active = 1) THEN 'TWO_ACTIVE' WHEN (pairs.[UdmActiveFlag] = 1
+ AND pairs.[UdmEndDateTime] IS NOT NULL OR pairs.[UdmActiveFlag] = 0
+ AND pairs.[UdmEndDateTime] IS NULL) THEN 'FLAG' WHEN (pairs.[UdmEndDateTime] <= pairs.[UdmEffectiveDateTime]) THEN 'INTERVAL' WHEN (pairs.[UdmEndDateTime] IS NULL
+ AND pairs.next_start IS NOT NULL OR pairs.next_start < pairs.[UdmEndDateTime]) THEN 'OVERLAP' WHEN (pairs.[UdmScd2Operation] != 'D'
+ AND pairs.[UdmEndDateTime] IS NOT NULL
+ AND (pairs.next_start > pairs.[UdmEndDateTime] OR pairs.next_start IS NULL)) THEN 'GAP' END AS defect
+ FROM (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key AS _scd2_key, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] AS [UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] AS [UdmActiveFlag], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmScd2Operation] AS [UdmScd2Operation], lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_2 ELSE :param_3 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_start, lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_2 ELSE :param_3 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_active, lead([UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_2 ELSE :param_3 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_version
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]) AS pairs) AS judged
+ WHERE judged.defect IS NOT NULL ORDER BY judged._scd2_key;
+
+SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1 ELSE :param_2 END), :coalesce_2) AS coalesce_1, coalesce(sum(CASE WHEN (s.key_hash IS NULL) THEN :param_3 ELSE :param_4 END), :coalesce_4) AS coalesce_3, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_5 ELSE :param_6 END), :coalesce_6) AS coalesce_5
+ FROM (SELECT [UDM_Stage].[DNA].[ACCT_cdc]._key_hash AS key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS row_hash
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 1) AS s FULL OUTER
+ JOIN (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash AS key_hash, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmHash] AS row_hash
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1) AS b
+ ON s.key_hash = b.key_hash;
+
+SELECT DISTINCT [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id IS NOT NULL;
+
+SELECT DISTINCT [UDM_Bronze].[DNA].[ACCT_scd2_python]._batch_id
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._batch_id IS NOT NULL;
+
+SELECT DISTINCT [UDM_Bronze].[DNA].[ACCT_scd2_python]._end_batch_id
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._end_batch_id IS NOT NULL;
 
 -- At the end
 

@@ -232,6 +232,22 @@ SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_has
  FROM "UDM_Stage.DNA"."ACCT_cdc"
  WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true;
 
+-- A reconciliation: do the layers agree
+
+SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1::INTEGER ELSE :param_2::INTEGER END), :coalesce_2::INTEGER) AS coalesce_1, coalesce(sum(CASE WHEN (s.key_hash IS NULL) THEN :param_3::INTEGER ELSE :param_4::INTEGER END), :coalesce_4::INTEGER) AS coalesce_3, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_5::INTEGER ELSE :param_6::INTEGER END), :coalesce_6::INTEGER) AS coalesce_5
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS row_hash
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS s FULL OUTER
+ JOIN (SELECT "UDM_Bronze.DNA"."ACCT_scd2_python"._key_hash AS key_hash, "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmHash" AS row_hash
+ FROM "UDM_Bronze.DNA"."ACCT_scd2_python"
+ WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = true) AS b
+ ON s.key_hash = b.key_hash;
+
+-- A reconciliation: sums of a layer's values
+
+SELECT get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_1::INTEGER) * :get_byte_2::INTEGER + FLOOR(get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_3::INTEGER) / :get_byte_4::INTEGER) AS anon_1, count(*) AS count_1, sum(CAST(hash_record_extended(row("UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order", "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash), :hash_record_extended_1::INTEGER) AS NUMERIC)) AS sum_1
+ FROM "UDM_Stage.DNA"."ACCT_cdc" GROUP BY get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_1::INTEGER) * :get_byte_2::INTEGER + FLOOR(get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_3::INTEGER) / :get_byte_4::INTEGER);
+
 -- Hashes read back, from the index
 
 SELECT rows.*

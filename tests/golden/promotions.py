@@ -26,6 +26,7 @@ from data_load.schema_utils import create_table, drop_table, typed
 from extract.udm_connectorx_extractor import current_hashes
 from model.chunks import Progress
 from model.names import bronze_name, stage_name, staging_name
+from model.system_columns import KEY_HASH, ROW_HASH
 from model.types import (
     BINARY,
     BOOLEAN,
@@ -43,6 +44,7 @@ from model.types import (
 )
 from model.warehouse import Promotion, WarehouseTable
 from scd2.engine import changes_of, scd2_statements
+from scd2.history import agreement
 from schema.table_creator import create_bronze, create_stage
 from tests.golden import tsql
 
@@ -141,8 +143,10 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
         "Indexes of Stage": lambda to: create_current_index(target, to, tables.stage),
         "Indexes of Bronze": lambda to: create_one_active_index(target, to, tables.bronze),
         "Hashes read back": lambda to: to.execute(current_hashes(target, tables.stage)),
+        "A reconciliation: do the layers agree": lambda to: to.execute(agreement(target, tables)),
     }
     if name == "postgresql":
+        steps["A reconciliation: sums of a layer's values"] = lambda to: to.execute(_value_sums(target, tables))
         query = current_hashes(target, tables.stage)
         plain, placed = (str(read.compile(dialect=target.text_dialect)) for read in (query, query.add_columns(sa.column("ctid"))))
         for way, text in {"index": by_key(plain), "table": by_block(placed, target.quoted(tables.stage))}.items():
@@ -151,6 +155,13 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
         recorded = _Recorded()
         step(cast("sa.Connection", recorded))
         yield title, [compiled(statement, name) for statement in recorded.statements]
+
+
+def _value_sums(target: Target, tables: WarehouseTable) -> sa.Executable:
+    stage = target.table(tables.stage, (*tables.names, KEY_HASH, ROW_HASH))
+    query = target.value_sums(stage, stage.c[KEY_HASH], list(stage.c))
+    assert query is not None
+    return query
 
 
 def _send(statement: sa.Executable, to: sa.Connection) -> None:

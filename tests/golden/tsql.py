@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from sqlalchemy.dialects.mssql.pyodbc import MSDialect_pyodbc
 
 from cdc.engine import read_current
 from cdc.moves import find_elsewhere, move_statements
+from cdc.reconciliation.rows import Layer
 from connections import mssql_catalogue, mssql_health, mssql_indexes, mssql_lock, mssql_session, mssql_statements
 from connections.general import create_missing
 from connections.mssql_insert import statement
@@ -42,7 +44,10 @@ from orchestration.checkpoints import Checkpoints
 from orchestration.confirmation import read_missing
 from orchestration.healing import next_instant, publish
 from orchestration.pipeline_state import AttemptState
+from orchestration.reconciliation_portion import WHOLE as WHOLE_TABLE
+from orchestration.reconciliation_sides import Sides, read_layer
 from scd2.engine import changes_of
+from scd2.history import agreement, batches_of, count_defects, find_defects
 from scd2.proof import check_counts
 from schema.column_sync import read_listed
 from schema.rekey import layers, rekey_statement
@@ -218,6 +223,7 @@ def sections() -> Iterator[tuple[str, list[str]]]:
     title = "Large tables: a window read back, its keys in other windows, what is missing from all, and the days' attempts"
     yield title, _ran(_windows, held=LARGE.columns)
     yield "Retention, in batches", _ran(_purge)
+    yield "A reconciliation: rows by ranges of the key hash, the history, the two layers", _ran(_reconcile, held=TABLES.columns)
     yield "At the end", _ran(lambda target: drop_table(target, target, TABLES.staging))
 
 
@@ -263,6 +269,17 @@ def _purge(target: Any) -> None:
     stage = target.table(TABLES.stage, (CDC_IS_CURRENT, CDC_VALID_TO))
     conditions = (stage.c[CDC_IS_CURRENT] == sa.false(), stage.c[CDC_VALID_TO] < sa.literal(INSTANT, INSTANT_TYPE))
     target.execute(target.delete_some(stage, conditions, 10_000))
+
+
+def _reconcile(target: Any) -> None:
+    held = {layer: {column.name: column for column in TABLES.columns} for layer in Layer}
+    sides = cast("Sides", SimpleNamespace(tables=TABLES, held=held))
+    for layer in Layer:
+        list(read_layer(target, target, sides, layer, WHOLE_TABLE, pl.Series([3, 4, 9])))
+    count_defects(target, target, TABLES.bronze)
+    find_defects(target, target, TABLES.bronze, 100)
+    target.execute(agreement(target, TABLES))
+    batches_of(target, target, TABLES)
 
 
 def _read_back(target: Any) -> None:

@@ -102,3 +102,30 @@ def test_no_flag_takes_a_password(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse("--help")
     assert "password" not in capsys.readouterr().out.lower()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--repair",),
+        ("--full",),
+        ("--reconcile", "counts", "--repair"),
+        ("--reconcile", "counts", "--differences", "f.csv"),
+        ("--reconcile", "sums"),
+        ("--reconcile", "--dry-run"),
+        ("--reconcile", "--yes"),
+        ("--reconcile", "--force"),
+        ("--report", "f.html", "--dry-run"),
+    ],
+    ids=" ".join,
+)
+def test_what_a_reconciliation_would_pass_over_is_refused(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments("main", "", arguments)
+    assert ended.value.code == 2
+
+
+def test_a_reconciliation_is_of_values_unless_counts_are_asked_for() -> None:
+    assert parse_arguments("main", "", ["--reconcile"]).reconcile == "values"
+    assert parse_arguments("main", "", ["--reconcile", "counts", "--table", "T"]).reconcile == "counts"
+    assert parse_arguments("main", "", []).reconcile == ""

@@ -40,9 +40,11 @@ def purge_stage(run: RunContext, config: TableConfig) -> None:
     A failure is recorded, and is none of the table's: all of it was loaded before.
     """
     tables = config.warehouse_table(run.target, run.batch)
-    if run.options.dry_run or not run.settings.retention_stage_days or not _is_due(run, tables):
+    if run.options.dry_run or not run.settings.retention_stage_days:
         return
     try:
+        if not _is_due(run, tables):
+            return
         with hold_table(run.target, config), run.tracker.track(EventType.CLEANUP) as event:
             purged = run.retry.ops("purging Stage", partial(_purge_stage, run, tables))
             event.RowsDeleted, event.Message = purged.rows, _WHOLE if purged.is_whole else _IN_PART

@@ -137,7 +137,7 @@ class _Windows:
             self._one_by_one(group, error)
             return
         for (begun, _), load in zip(group, loads, strict=True):
-            self._loaded(replace(begun, run=first.run), load)
+            self._loaded(begun, load, first.run.batch)
 
     def _one_by_one(self, group: Sequence[tuple[_Begun, WindowRead]], error: BaseException) -> None:
         LOG.warning(
@@ -154,13 +154,14 @@ class _Windows:
                 self.failed(begun, error)
             return
         for begun, read in group:
+            record_events(begun.run)
             self.finish([(replace(begun, run=self.run.of_batch(self._batch())), read)])
 
-    def _loaded(self, begun: _Begun, load: WindowLoad) -> None:
+    def _loaded(self, begun: _Begun, load: WindowLoad, batch: int) -> None:
         self.so_far.loads[begun.window] = load
         if begun.attempt is None:
             return
-        attempt = replace(begun.attempt, batch=begun.run.batch)
+        attempt = replace(begun.attempt, batch=batch)
         state = AttemptState.SUCCESS if load.is_settled else AttemptState.LOADED
         self.record(replace(begun, attempt=attempt), state, load=load)
         if not load.is_settled:

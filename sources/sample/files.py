@@ -12,7 +12,7 @@ from model.errors import ConfigurationError
 from sources.sample.business_days import first_business_day
 from sources.sample.catalogue import SAMPLE_SOURCES
 from sources.sample.recipe import SourceRecipe, create_statements, initial_seeds, insert_statement
-from sources.sample.state import create_state, open_sample, read_state
+from sources.sample.state import create_state, open_sample, read_first_day
 
 _LEFTOVER_SECONDS = 3600
 """A temporary file this old belongs to a killed process: generating one takes well under a minute."""
@@ -48,11 +48,10 @@ def ensure_samples(folder: Path) -> dict[str, Path]:
 
 def first_day_of(folder: Path) -> date:
     """The day on which the samples in `folder` begin, or would begin today where there are none."""
-    for source in SAMPLE_SOURCES:
-        path = sample_path(folder, source.name)
-        if path.exists():
-            with open_sample(path) as connection:
-                return read_state(connection, path).first_day
+    paths = (sample_path(folder, source.name) for source in SAMPLE_SOURCES)
+    known = [day for path in paths if path.exists() and (day := read_first_day(path))]
+    if known:
+        return known[0]
     return first_business_day(date.today())  # noqa: DTZ011 - the user's own calendar
 
 

@@ -76,6 +76,19 @@ def read_state(connection: duckdb.DuckDBPyConnection, path: Path) -> SampleState
     return SampleState(day_number=row[0], first_day=row[1])
 
 
+def read_first_day(path: Path) -> date | None:
+    """The date of the file's day 0; None where another process is writing the file, or it is no sample."""
+    import duckdb  # noqa: PLC0415  see above
+
+    try:
+        # Several processes may read at once.
+        with duckdb.connect(str(path), read_only=True) as connection:
+            rows = connection.execute(f"SELECT first_day FROM {SCHEMA}.sample_state").fetchall()
+    except duckdb.Error:
+        return None
+    return rows[0][0] if rows else None
+
+
 def write_state(connection: duckdb.DuckDBPyConnection, day_number: int, business_date: date) -> None:
     """Note that the file has reached a business day."""
     connection.execute(f"UPDATE {SCHEMA}.sample_state SET day_number = $1, business_date = $2", [day_number, business_date])

@@ -193,9 +193,18 @@ def test_a_key_in_two_windows_is_what_was_read_last_and_does_not_flap(large: Lar
     large.fill((1, day(4), "first"), (1, day(5), "last"), columns=columns)
     large.load()
     assert large.active() == [(1, day(5), "last")]
+    assert large.versions(1) == ([("last", "I")] if rows > 1 else [("first", "I"), ("last", "U")])
     before = pipeline.dumps(TABLE)
     assert large.load().changed == 0
     assert pipeline.dumps(TABLE) == before
+
+
+def test_rows_of_another_day_than_was_asked_for_fail_the_window(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    large.fill(*ROWS)
+    monkeypatch.setattr("extract.duckdb_extractor.in_sql", lambda _: "ID <> 2")
+    result = large.run()
+    assert (result.status, result.inserted, "lies elsewhere" in result.message) == ("FAILED", 0, True)
+    assert "UDM_SOURCE_" in result.message
 
 
 def test_a_quarantined_key_counts_as_seen(large: Large, pipeline: Pipeline) -> None:

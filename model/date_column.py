@@ -8,7 +8,7 @@ an index on the column serves. What is a date or a timestamp at the source but t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -57,6 +57,13 @@ class DateColumn:
         """The same for stored values; with a margin they enclose some of other windows too."""
         start, end = window.start, window.end
         return _ends(window, self.stored, start and start - self.margin, end and end + self.margin)
+
+    def within_any(self, values: pl.Series, windows: Iterable[Window]) -> pl.Series:
+        """Which values lie in one of the windows."""
+        found = pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
+        for window in windows if len(values) else ():
+            found |= self.within(values, window)
+        return found
 
     def within(self, values: pl.Series, window: Window) -> pl.Series:
         """Which values of the column, in the dtype that they travel in, lie in a window."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from config import Settings
 from connections.target import Target
-from model.errors import PipelineError, TerminalError
+from model.errors import PipelineError, TerminalError, UnusableDateColumn
+from model.types import Column
 from model.warehouse import WarehouseTable
 from model.windows import Window
 from orchestration.checkpoints import Checkpoints
@@ -33,6 +34,22 @@ def calendar_of(settings: Settings, config: TableConfig, zone: ZoneInfo, *, has_
         raise TerminalError(f"{config}: LookbackDays is {lookback}.", remedy="Set it in UdmTablesList to 0 or more days.")
     overlap = settings.overlap_minutes if has_time else 0
     return Calendar(zone=zone, first=config.first_load_date, lookback=lookback, overlap_minutes=overlap)
+
+
+def date_named(config: TableConfig, columns: Sequence[Column]) -> Column:
+    """The source's column that SourceAggregateColumnName names.
+
+    Raises:
+        UnusableDateColumn: the source has no such column.
+    """
+    wanted = (config.aggregate_column or "").casefold()
+    for column in columns:
+        if column.name.casefold() == wanted:
+            return column
+    raise UnusableDateColumn(
+        f"{config}: the source has no column {config.aggregate_column!r}, which SourceAggregateColumnName names.",
+        remedy=f"Correct it in UdmTablesList: its columns are {', '.join(column.name for column in columns)}.",
+    )
 
 
 def planned_windows(

@@ -10,7 +10,7 @@ from model.errors import UnusableDateColumn
 from model.types import Column
 from model.warehouse import WarehouseTable
 from orchestration.extraction import Described, describe_table
-from orchestration.large_plan import calendar_of
+from orchestration.large_plan import calendar_of, date_named
 from orchestration.pipeline_state import Calendar
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
@@ -68,13 +68,7 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
 
 
 def _date_of(config: TableConfig, rules: ColumnRules) -> Column:
-    wanted = (config.aggregate_column or "").casefold()
-    column = next((column for column in rules.columns if column.name.casefold() == wanted), None)
-    if column is None:
-        raise UnusableDateColumn(
-            f"{config}: the source has no column {config.aggregate_column!r}, which SourceAggregateColumnName names.",
-            remedy=f"Correct it in UdmTablesList: its columns are {', '.join(column.name for column in rules.columns)}.",
-        )
+    column = date_named(config, rules.columns)
     if column.name in {name for name, _ in rules.masks} or column.name in rules.excluded:
         raise UnusableDateColumn(
             f"{config}: column {column.name!r} is masked or excluded from the hash, and the table is loaded by its dates.",

@@ -13,10 +13,9 @@ from config import Settings
 from extract.selection import Between
 from extract.udm_connectorx_extractor import StoredWindow
 from model.date_column import DateColumn, date_column
-from model.errors import UnusableDateColumn
 from model.windows import NO_DATE, Window, WindowKind, midnight
 from orchestration.extraction import Described
-from orchestration.large_plan import calendar_of
+from orchestration.large_plan import calendar_of, date_named
 from orchestration.pipeline_state import Asked
 from orchestration.table_config import TableConfig
 
@@ -46,11 +45,7 @@ class Portion:
         """The rows that belong to it, of a frame of the source or of a layer."""
         if self.date is None:
             return frame
-        dates = frame.get_column(self.date.column.name)
-        within = pl.repeat(value=False, n=frame.height, dtype=pl.Boolean, eager=True)
-        for window in self.windows:
-            within |= self.date.within(dates, window)
-        return frame.filter(within)
+        return frame.filter(self.date.within_any(frame.get_column(self.date.column.name), self.windows))
 
 
 WHOLE = Portion()
@@ -65,13 +60,7 @@ def portion_of(settings: Settings, config: TableConfig, described: Described, zo
     """
     if not config.is_large:
         return WHOLE
-    wanted = (config.aggregate_column or "").casefold()
-    column = next((column for column in described.rules.columns if column.name.casefold() == wanted), None)
-    if column is None:
-        raise UnusableDateColumn(
-            f"{config}: the source has no column {config.aggregate_column!r}, which SourceAggregateColumnName names.",
-            remedy="Correct it in UdmTablesList.",
-        )
+    column = date_named(config, described.rules.columns)
     dates = date_column(str(config), column, config.aggregate_column_type, zone)
     first = asked.first or calendar_of(settings, config, zone).first
     end = midnight(asked.last) + timedelta(days=1) if asked.last else None

@@ -6,7 +6,7 @@ What is missing is only noted: whether such a row is gone or has moved is asked 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -85,11 +85,11 @@ def promote_windows(
     session: Session,
     table: LargeTable,
     reads: Sequence[WindowRead],
-    to_come: Callable[[pl.Series], pl.Series],
+    to_come: Sequence[Window],
 ) -> list[WindowLoad]:
     """Promote windows together, under the run's batch and one instant; of a key in several of them the last read counts.
 
-    `to_come` says which dates lie in windows that this run has still to promote.
+    `to_come` are the windows that this run has still to promote.
     """
     tables, layouts = table.of_batch(run), table.described.layouts
     loads = [WindowLoad(changes=read.compared.changes, active=len(read.compared.current.keys)) for read in reads]
@@ -121,11 +121,11 @@ def _with_moves(
     tables: WarehouseTable,
     group: WindowGroup,
     loads: Sequence[WindowLoad],
-    to_come: Callable[[pl.Series], pl.Series],
+    to_come: Sequence[Window],
 ) -> list[WindowLoad]:
     def is_deferred(elsewhere: pl.DataFrame) -> pl.Series:
         dates = elsewhere.get_column("date")
-        deferred, staged_by = to_come(dates), group.place_of(elsewhere.get_column(KEY_HASH))
+        deferred, staged_by = table.date.within_any(dates, to_come), group.place_of(elsewhere.get_column(KEY_HASH))
         for place, read in enumerate(group.reads):
             deferred |= (staged_by < place) & table.date.within(dates, read.window)
         return deferred

@@ -7,7 +7,7 @@ one is promoted: so it makes no difference that a window is read before the one 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -69,8 +69,8 @@ class SoFar:
         """Keys that did not arrive in their windows, and those deferred to a window that was not loaded after all."""
         keys = [load.changes.deleted_keys for load in self.loads.values()]
         for deferred in (load.deferred for load in self.loads.values() if load.deferred.height):
-            dates = deferred.get_column("date")
-            keys.append(deferred.filter(~in_any(table, self.loads, dates)).get_column(KEY_HASH))
+            lost = ~table.date.within_any(deferred.get_column("date"), self.loads)
+            keys.append(deferred.filter(lost).get_column(KEY_HASH))
         return pl.concat([pl.Series(KEY_HASH, dtype=pl.Binary), *(series.alias(KEY_HASH) for series in keys)])
 
 
@@ -126,15 +126,16 @@ class _Windows:
         first, reads = group[0][0], [read for _, read in group]
         try:
             others = {begun.window for begun, _ in group}
-            to_come = partial(in_any, self.table, [window for window in self.so_far.left if window not in others])
+            to_come = [window for window in self.so_far.left if window not in others]
             loads = promote_windows(first.run, self.session, self.table, reads, to_come)
-        except BaseException as error:  # noqa: BLE001 - told, and raised again where it concerns more than the windows
-            if len(group) == 1 or self.is_of_the_run(error):
-                for begun, _ in group:
-                    self.record(begun, AttemptState.FAILED, error=describe(error))
+        except BaseException as error:
+            if self.is_of_the_run(error):
+                raise
+            if len(group) == 1:
+                self.record(first, AttemptState.FAILED, error=describe(error))
                 self.failed(first, error)
-                return
-            self._one_by_one(group, error)
+            else:
+                self._one_by_one(group, error)
             return
         for (begun, _), load in zip(group, loads, strict=True):
             self._loaded(begun, load, first.run.batch)
@@ -208,15 +209,16 @@ class _Windows:
 
     @contextmanager
     def given_up(self, begun: list[_Begun], group: list[tuple[_Begun, WindowRead]]) -> Iterator[None]:
-        """What is being read or waits when the block is left is waited for, and its attempt is no success."""
+        """Where the block breaks off, what is being read is waited for, and what was not loaded has failed for that reason."""
         try:
             yield
-        finally:
-            waiting = [*(one for one, _ in group), *begun]
-            for one in waiting:
+        except BaseException as error:
+            for one in (*(one for one, _ in group), *begun):
                 if one.reading.exception() is None:
                     one.reading.result().spool.close()
-                self.record(one, AttemptState.FAILED, error="read, but not promoted: the run ended before")
+                if one.window in self.so_far.left:
+                    self.record(one, AttemptState.FAILED, error=describe(error))
+            raise
 
 
 def load_windows(run: RunContext, session: Session, table: LargeTable, source: SourceReading, so_far: SoFar) -> None:
@@ -266,14 +268,6 @@ def _load_in_order(windows: _Windows, begun: list[_Begun], group: list[tuple[_Be
             group.clear()
         if is_last:
             return
-
-
-def in_any(table: LargeTable, windows: Iterable[Window], dates: pl.Series) -> pl.Series:
-    """Which dates lie in one of the windows."""
-    found = pl.repeat(value=False, n=len(dates), dtype=pl.Boolean, eager=True)
-    for window in windows if len(dates) else ():
-        found |= table.date.within(dates, window)
-    return found
 
 
 def _is_unreachable(error: BaseException) -> bool:

@@ -289,6 +289,18 @@ def test_a_lost_session_goes_on_with_the_windows_that_are_left(
     assert pipeline.staging_tables() == []
 
 
+def test_attempts_that_a_lost_session_ends_say_so(large: Large, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    large.fill(*ROWS)
+    faults = Faults(pipeline.target, monkeypatch)
+    with faults.at(lambda point: point.startswith("INSERT INTO") and "_scd2_python" in point, connection_lost):
+        assert large.run(retry_attempts=1).status == "FAILED"
+    told = pipeline.query('SELECT DISTINCT "State", "ErrorMessage" FROM {ops}."PipelineExtractionState"')
+    assert [(state, "OperationalError" in message) for state, message in told] == [("FAILED", True)]
+    # Stage had them: healing brings them to Bronze.
+    assert large.load().changed == 0
+    assert large.active() == list(ROWS)
+
+
 def test_a_database_error_fails_its_window_and_the_next_run_heals_it(
     large: Large, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,6 +144,19 @@ class Changes:
         return self.inserted + self.updated + self.deleted == 0
 
 
+NO_CHANGES = Changes(
+    extracted=0,
+    inserted=0,
+    updated=0,
+    unchanged=0,
+    duplicates=0,
+    quarantined=0,
+    quarantined_positions=pl.Series(dtype=pl.Int64),
+    dropped_positions=pl.Series(dtype=pl.Int64),
+    deleted_keys=pl.Series(dtype=pl.Binary),
+)
+
+
 @dataclass(slots=True, kw_only=True)
 class Comparison:
     """Adds up compared frames, in one thread and in the extract's order: `see` each once, then `finish`."""

@@ -14,17 +14,17 @@ from model.date_column import DateColumn
 from model.names import TableName
 from model.system_columns import CDC_IS_CURRENT, HASH_LAYOUT, KEY_HASH, ROW_HASH
 from model.types import Column
-from model.windows import Window
+from model.windows import Interval
 
 _ROWS = 500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredWindow:
-    """A window of a large table among its stored rows."""
+    """A window of a large table, or several, among its stored rows."""
 
     date: DateColumn
-    window: Window
+    window: Interval
 
     def condition(self, stage: sa.TableClause) -> sa.ColumnElement[bool]:
         """The window's rows in Stage, and with a margin some others that `within` leaves out."""

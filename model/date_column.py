@@ -19,7 +19,7 @@ import polars as pl
 
 from model.errors import UnusableDateColumn
 from model.types import Column, Kind
-from model.windows import Window, WindowKind
+from model.windows import NO_DATE, Interval
 
 T = TypeVar("T")
 Value = int | Decimal | date | datetime | str
@@ -49,25 +49,25 @@ class DateColumn:
     """By how much stored values may lie aside of the moment that they mean: texts of other offsets."""
     has_time: bool = True
 
-    def ends(self, window: Window) -> tuple[Value | None, Value | None]:
+    def ends(self, window: Interval) -> tuple[Value | None, Value | None]:
         """From where to below where the values of a window lie at the source; both None for NULL."""
         return _ends(window, self.spelled)
 
-    def stored_ends(self, window: Window) -> tuple[Value | None, Value | None]:
+    def stored_ends(self, window: Interval) -> tuple[Value | None, Value | None]:
         """The same for stored values; with a margin they enclose some of other windows too."""
         start, end = window.start, window.end
         return _ends(window, self.stored, start and start - self.margin, end and end + self.margin)
 
-    def within_any(self, values: pl.Series, windows: Iterable[Window]) -> pl.Series:
+    def within_any(self, values: pl.Series, windows: Iterable[Interval]) -> pl.Series:
         """Which values lie in one of the windows."""
         found = pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
         for window in windows if len(values) else ():
             found |= self.within(values, window)
         return found
 
-    def within(self, values: pl.Series, window: Window) -> pl.Series:
+    def within(self, values: pl.Series, window: Interval) -> pl.Series:
         """Which values of the column, in the dtype that they travel in, lie in a window."""
-        if window.kind is WindowKind.NO_DATE:
+        if window == NO_DATE:
             return values.is_null()
         start, end = self.ends(window)
         comparable = self.comparable(values)
@@ -80,7 +80,7 @@ class DateColumn:
 
 
 def _ends(
-    window: Window, spelled: Callable[[datetime], Value], start: datetime | None = None, end: datetime | None = None
+    window: Interval, spelled: Callable[[datetime], Value], start: datetime | None = None, end: datetime | None = None
 ) -> tuple[Value | None, Value | None]:
     first, last = start or window.start, end or window.end
     return (spelled(first) if first else None, spelled(last) if last else None)

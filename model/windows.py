@@ -34,6 +34,11 @@ class Window:
     start: datetime | None = None
     end: datetime | None = None
 
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Itself, as a span has its windows."""
+        return (self,)
+
     def __str__(self) -> str:
         match self.kind:
             case WindowKind.DAY:
@@ -46,6 +51,27 @@ class Window:
                 return "rows without a date"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Several windows that are read together: each begins where the one before it ends."""
+
+    windows: tuple[Window, ...]
+
+    @property
+    def start(self) -> datetime | None:
+        """From where on its rows lie, as of a window."""
+        return self.windows[0].start
+
+    @property
+    def end(self) -> datetime | None:
+        """Below what its rows lie, as of a window."""
+        return self.windows[-1].end
+
+    def __str__(self) -> str:
+        return f"{self.windows[0]} to {self.windows[-1]}"
+
+
+Interval = Window | Span
 NO_DATE = Window(kind=WindowKind.NO_DATE)
 
 

@@ -32,6 +32,18 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an attempt ended: its rows, all and those that were new or differed, or its error; `batch` it was read under."""
+
+    attempt: Attempt
+    batch: int
+    state: AttemptState
+    rows: int | None = None
+    changed: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayRead:
     """A good read of a day: how many rows came, when it began (naive UTC), and whether the guard was overridden for it."""
 
@@ -82,36 +94,46 @@ class Checkpoints:
             rows = connection.execute(query).all()
         return [DayRead(day=day, rows=count, began=began, forced=bool(forced)) for day, count, began, forced in rows]
 
-    def begin(self, window: Window, batch: int, *, forced: bool) -> Attempt:
-        """Record that an attempt begins; the caller holds the table's lock, so that nobody else numbers one."""
+    def begin(self, windows: Iterable[Window], batch: int, *, forced: bool) -> list[Attempt]:
+        """Record that attempts begin; the caller holds the table's lock, so that nobody else numbers one."""
         state = self._table
-        latest = sa.select(sa.func.max(state.c.AttemptNumber)).where(*self._of(window))
         with self.target.recorder.begin() as connection:
-            number, began = (connection.execute(latest).scalar_one() or 0) + 1, self.target.now(connection)
-            values = {
-                "SourceName": self.tables.source,
-                "TableName": self.tables.table,
-                "WindowKind": str(window.kind),
-                "ExtractDate": window.day,
-                "AttemptNumber": number,
-                "BatchId": batch,
-                "State": str(AttemptState.RUNNING),
-                "BeganAt": began,
-                "IsForced": forced,
-            }
-            connection.execute(sa.insert(state).values(values))
-        return Attempt(window=window, number=number, batch=batch, began=began)
+            began = self.target.now(connection)
+            latest = {window: sa.select(sa.func.max(state.c.AttemptNumber)).where(*self._of(window)) for window in windows}
+            attempts = [
+                Attempt(window=window, number=(connection.execute(query).scalar_one() or 0) + 1, batch=batch, began=began)
+                for window, query in latest.items()
+            ]
+            connection.execute(sa.insert(state), [self._begun(attempt, forced=forced) for attempt in attempts])
+        return attempts
 
-    def end(self, attempt: Attempt, state: AttemptState, *, rows: int | None, changed: int | None, error: str | None) -> None:
-        """Record how an attempt, and with it its batch, ended."""
+    def _begun(self, attempt: Attempt, *, forced: bool) -> dict[str, object]:
+        return {
+            "SourceName": self.tables.source,
+            "TableName": self.tables.table,
+            "WindowKind": str(attempt.window.kind),
+            "ExtractDate": attempt.window.day,
+            "AttemptNumber": attempt.number,
+            "BatchId": attempt.batch,
+            "State": str(AttemptState.RUNNING),
+            "BeganAt": attempt.began,
+            "IsForced": forced,
+        }
+
+    def end(self, ended: Sequence[Ended]) -> None:
+        """Record how attempts, and with them their batches, ended."""
         batches = self.target.own(PIPELINE_BATCH)
         with self.target.recorder.begin() as connection:
             now = self.target.now(connection)
-            ended = {"State": str(state), "EndedAt": now, "RowsExtracted": rows, "RowsChanged": changed, "ErrorMessage": error}
-            ended["BatchId"] = attempt.batch  # of a window that was promoted with an earlier one: that one's
-            connection.execute(sa.update(self._table).values(ended).where(*self._of(attempt.window, attempt.number)))
-            status = {"EndedAt": now, "ExitStatus": int(state is AttemptState.FAILED)}
-            connection.execute(sa.update(batches).values(status).where(batches.c.BatchId == attempt.batch))
+            for one in ended:
+                values = {"State": str(one.state), "EndedAt": now, "RowsExtracted": one.rows, "RowsChanged": one.changed}
+                values |= {"ErrorMessage": one.error, "BatchId": one.attempt.batch}  # that which it was promoted under
+                of = self._of(one.attempt.window, one.attempt.number)
+                connection.execute(sa.update(self._table).values(values).where(*of))
+            for batch in {one.batch for one in ended}:
+                failed = any(one.state is AttemptState.FAILED for one in ended if one.batch == batch)
+                status = {"EndedAt": now, "ExitStatus": int(failed)}
+                connection.execute(sa.update(batches).values(status).where(batches.c.BatchId == batch))
 
     def settle(self, attempts: Iterable[Attempt]) -> None:
         """Record that what attempts had left open is settled."""

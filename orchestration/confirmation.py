@@ -6,35 +6,33 @@ Found, it is an update, whatever its date is now; not found, a delete. If the so
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
 
 from cdc.current import current_of
-from cdc.diff import Changes, ComparedFrame
+from cdc.diff import NO_CHANGES, Changes, ComparedFrame
 from cdc.duplicates import INDEX
 from cdc.engine import delete_rows
-from connections.target import Session, Target
+from connections.target import Target
 from data_load.bcp_loader import load_staging
 from extract.selection import WithKeys
 from extract.spool import Spool
 from model import system_columns as sc
 from model.conform import conform
 from model.ops import EventType
-from model.region import Region
-from model.warehouse import Promotion, WarehouseTable
+from model.warehouse import WarehouseTable
 from orchestration.extraction import Compared, against_current, compare_stream
 from orchestration.guards import deletes_blocked
-from orchestration.healing import next_instant, publish
 from orchestration.large_table import LargeTable
-from orchestration.promoting import promote_staged, stage_changes, staged, step
-from orchestration.quarantine import record_quarantine
+from orchestration.promoting import step
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
+from orchestration.window_group import Part, staged_keys
+from orchestration.window_reading import WindowRead
 from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.large_tables")
@@ -42,59 +40,90 @@ _KEYS_AT_ONCE = 250
 _ROWS = 500_000
 
 
-def confirm_missing(
-    run: RunContext,
-    session: Session,
-    table: LargeTable,
-    reading: SourceReading,
-    missing: pl.Series,
-    written: Collection[int],
-    active: int,
-) -> tuple[Changes | None, str]:
-    """Ask for the `missing` key hashes at the source and promote what comes of it, under the run's batch.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What came of the keys that were missing: None where none was left to ask. `withheld` says why nothing is deleted, or ''.
 
-    `written` are the batches of the run's windows: what they brought is not missing. `active` keys were current there.
-    Returns what changed, None where nothing was left to ask, and why deletes were withheld, or ''.
+    `dates` are those of the stored rows that were asked for.
     """
-    tables = table.of_batch(run)
-    instant = next_instant(run.target, tables)
-    stored = _stored_rows(run, table, tables, missing, written)
+
+    compared: Compared | None
+    spool: Spool
+    dates: pl.Series
+    withheld: str = ""
+
+    @property
+    def changes(self) -> Changes:
+        """What is to be promoted."""
+        if self.compared is None:
+            return NO_CHANGES
+        changes = self.compared.changes
+        return replace(changes, deleted_keys=changes.deleted_keys.clear()) if self.withheld else changes
+
+    @property
+    def part(self) -> Part:
+        """The same with its rows."""
+        return Part(changes=self.changes, spool=self.spool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Key hashes that no window brought, of how many that were `active` there; `written` are the batches of the run's windows.
+
+    What these batches or the `reads` that are still to be promoted brought is not missing.
+    """
+
+    keys: pl.Series
+    active: int
+    written: Collection[int]
+    reads: Sequence[WindowRead]
+
+
+def ask_missing(run: RunContext, table: LargeTable, reading: SourceReading, missing: Missing, spool: Spool) -> Confirmation:
+    """Ask for the missing keys at the source, under the run's batch; writes nothing but events. Found rows go to the spool."""
+    nothing = partial(Confirmation, compared=None, spool=spool, dates=pl.Series(dtype=table.date.column.type.dtype))
+    stored = _stored_rows(run, table, missing)
     if stored.is_empty():
-        publish(run.target, tables, run.batch, instant)
-        return None, ""
+        return nothing()
     if stored.height > run.settings.confirm_deletes and not run.options.force:
-        return None, _too_many(run, stored.height, active)
-    with Spool(run.spool_folder, run.settings.spool_bytes) as spool:
-        compared = run.retry.extract(partial(_ask, run, table, reading, stored, spool))
-        changes, withheld = compared.changes, ""
-        if not run.options.force and deletes_blocked(changes.deleted, active, run.settings):
-            withheld = _blocked(changes.deleted, active)
-            changes = replace(changes, deleted_keys=changes.deleted_keys.clear())
-        record_quarantine(run.target, run.settings, tables, run.batch, compared.quarantined, changes.quarantined)
-        promotion = Promotion(batch=run.batch, instant=instant, inserted=0, updated=changes.updated, deleted=changes.deleted)
-        if promotion.rows:
-            rows = staged(tables, table.described.layouts, changes, spool)
-            stage_changes(run, tables, table.described.layouts, rows, promotion.rows)
-            promote_staged(run, session, tables, promotion, _region(table, stored))
-    publish(run.target, tables, run.batch, instant)
-    return changes, withheld
+        return nothing(withheld=_too_many(run, stored.height, missing.active))
+    compared = run.retry.extract(partial(_ask, run, table, reading, stored, spool))
+    withheld = ""
+    if not run.options.force and deletes_blocked(compared.changes.deleted, missing.active, run.settings):
+        withheld = _blocked(compared.changes.deleted, missing.active)
+    return Confirmation(compared=compared, spool=spool, dates=_dates(table, stored), withheld=withheld)
 
 
-def _stored_rows(
-    run: RunContext, table: LargeTable, tables: WarehouseTable, missing: pl.Series, written: Collection[int]
-) -> pl.DataFrame:
-    """Of the missing keys that are still as they were before the run: hashes, layout and the key's values."""
-    wanted = missing.unique()
+def _stored_rows(run: RunContext, table: LargeTable, missing: Missing) -> pl.DataFrame:
+    """Of the missing keys that are still as they were before the run: hashes, layout, the key's values and date."""
+    wanted = missing.keys.unique()
     if wanted.is_empty():
         return pl.DataFrame()
-    layouts = table.described.layouts
+    tables, layouts = table.of_batch(run), table.described.layouts
     rows = delete_rows(wanted, tables, layouts.id)
     load_staging(run.target, tables, layouts.layout, rows, len(wanted), run.spool_folder.new_table, outlasts=False)
     frames = list(read_missing(run.target, tables, table.date.column.name))
     drop_staging(run.target, tables.staging)
     if not frames:
         return pl.DataFrame()
-    return pl.concat(frames).filter(~pl.col(sc.CDC_BATCH_ID).is_in(list(written)))
+    stored = pl.concat(frames).filter(~pl.col(sc.CDC_BATCH_ID).is_in(list(missing.written)))
+    return stored.filter(~_has_moved(table, missing.reads, stored))
+
+
+def _has_moved(table: LargeTable, reads: Sequence[WindowRead], stored: pl.DataFrame) -> pl.Series:
+    """Which rows the reads brought, and no later read of their own window has denied."""
+    described, dates = table.described, _dates(table, stored)
+    brought = staged_keys(described.tables, described.layouts, [read.part for read in reads])
+    last = brought.group_by(sc.KEY_HASH).agg(pl.col("place").max())
+    place = stored.join(last, on=sc.KEY_HASH, how="left", maintain_order="left").get_column("place")
+    moved = place.is_not_null()
+    for later, read in enumerate(reads):
+        moved &= ~((place < later).fill_null(value=False) & table.date.within(dates, read.windows))
+    return moved
+
+
+def _dates(table: LargeTable, stored: pl.DataFrame) -> pl.Series:
+    return stored.get_column(table.date.column.name).cast(table.date.column.type.dtype)
 
 
 def read_missing(target: Target, tables: WarehouseTable, date: str) -> Iterator[pl.DataFrame]:
@@ -113,14 +142,6 @@ def read_missing(target: Target, tables: WarehouseTable, date: str) -> Iterator[
         )
         for frame in target.read(connection, query, _ROWS):
             yield frame.rename(dict(zip(frame.columns, (*hashes, *names), strict=True)))
-
-
-def _region(table: LargeTable, stored: pl.DataFrame) -> Region | None:
-    """What encloses the rows that are closed; their greatest date has no end of its own kind behind it."""
-    name = table.date.column.name
-    dates = stored.get_column(name)
-    least: Any = dates.min()
-    return None if dates.null_count() else Region(column=name, start=least, end=None)
 
 
 def _ask(run: RunContext, table: LargeTable, reading: SourceReading, stored: pl.DataFrame, spool: Spool) -> Compared:

@@ -8,30 +8,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from connections.target import Session
 from model.ops import Status
 from observability.event_tracker import Event
-from orchestration.batch import begin_batch, end_batch
-from orchestration.checkpoints import Checkpoints
-from orchestration.confirmation import confirm_missing
 from orchestration.healing import heal
 from orchestration.large_plan import planned_windows
 from orchestration.large_table import LargeTable, prepare
 from orchestration.pipeline_state import described
 from orchestration.results import TableResult, WindowCounts
 from orchestration.run_context import RunContext
+from orchestration.so_far import SoFar
 from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
 from orchestration.table_lock import hold_table
-from orchestration.tables import record_events, run_tables
-from orchestration.window_runs import SoFar, load_windows
+from orchestration.tables import run_tables
+from orchestration.window_runs import load_windows
 from schema.staging_cleanup import drop_dead_staging
 
 LOG = logging.getLogger("udm.large_tables")
-_WEEKS = 14  # of a weekday, which the guard goes by
-_UNREACHABLE = 3  # windows in a row that the source did not answer for
 
 
 def run_large_tables(run: RunContext, configs: Sequence[TableConfig]) -> list[TableResult]:
@@ -63,30 +58,12 @@ def _load(run: RunContext, session: Session, config: TableConfig, so_far: SoFar)
             so_far.planned, so_far.before = planned_windows(run.target, table.calendar, names, run.options.asked)
             LOG.info("%s: to be read: %s", config, described(so_far.planned))
         load_windows(run, session, table, reading, so_far)
-        if not run.options.dry_run:
-            _settle(run, session, table, reading, so_far)
     return _result(table, so_far)
-
-
-def _settle(run: RunContext, session: Session, table: LargeTable, reading: SourceReading, so_far: SoFar) -> None:
-    """Close what is gone at the source, and with that settle the windows that keys were missing from."""
-    batch = begin_batch(run.retry, run.target, run.command, run.batch)
-    mine = run.of_batch(batch)
-    missing, written = so_far.missing(table), frozenset(so_far.batches)
-    try:
-        changes, so_far.withheld = confirm_missing(mine, session, table, reading, missing, written, so_far.active)
-        so_far.settled = changes
-        checkpoints = Checkpoints(target=run.target, tables=table.described.tables)
-        if not so_far.withheld:
-            run.retry.ops("settling windows", partial(checkpoints.settle, so_far.open))
-    finally:
-        record_events(mine)
-    run.retry.ops("ending the batch", partial(end_batch, run.target, batch, int(bool(so_far.withheld))))
 
 
 def _result(table: LargeTable, so_far: SoFar) -> TableResult:
     loads, settled = so_far.loads.values(), so_far.settled
-    counts = WindowCounts(planned=len(so_far.planned), done=len(loads), failed=len(so_far.failures))
+    counts = WindowCounts(planned=len(so_far.planned), done=len(so_far.loaded), failed=len(so_far.failures))
     messages = [f"{window}: {message}" for window, message in so_far.failures.items()][:1]
     if len(so_far.failures) > 1:
         messages.append(f"(and {len(so_far.failures) - 1} more windows)")

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from model.errors import SourceUnavailable
 from tests.contract.backends import Backend
 from tests.contract.faults import Faults, refused
+from tests.contract.large import FIRST, TABLE, Large, at
 from tests.contract.pipeline import opened_pipeline
-from tests.contract.test_large_tables import FIRST, TABLE, Large, at
 
 LOOKBACK, DAYS = 2, 60
 EXAMPLES = int(os.environ.get("LARGE_TABLE_EXAMPLES", "1"))

@@ -31,8 +31,8 @@ from model.errors import IntegrityError, TableHeld, TargetUnavailable, Transient
 from model.names import TableName
 from model.types import TIME, UUID, Column, decimal, integer
 from tests.contract.backends import POSTGRESQL, settings_for
+from tests.contract.large import Large
 from tests.contract.pipeline import Pipeline, opened_pipeline
-from tests.contract.test_large_tables import Large
 from tests.postgresql_server import postgresql_server
 
 SECRET = "hunter2secret"

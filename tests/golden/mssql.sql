@@ -545,6 +545,8 @@ SELECT [General].ops.[PipelineExtractionState].[ExtractDate], [General].ops.[Pip
  AND [General].ops.[PipelineExtractionState].[State] IN (__[POSTCOMPILE_State_1])
  AND [General].ops.[PipelineExtractionState].[ExtractDate] >= :ExtractDate_1 ORDER BY [General].ops.[PipelineExtractionState].[ExtractDate], [General].ops.[PipelineExtractionState].[AttemptNumber];
 
+SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
+
 SELECT max([General].ops.[PipelineExtractionState].[AttemptNumber]) AS max_1
  FROM [General].ops.[PipelineExtractionState]
  WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
@@ -552,9 +554,7 @@ SELECT max([General].ops.[PipelineExtractionState].[AttemptNumber]) AS max_1
  AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1
  AND [General].ops.[PipelineExtractionState].[ExtractDate] = :ExtractDate_1;
 
-SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
-
-INSERT INTO [General].ops.[PipelineExtractionState] ([SourceName], [TableName], [WindowKind], [ExtractDate], [AttemptNumber], [BatchId], [State], [BeganAt], [IsForced]) VALUES (:SourceName, :TableName, :WindowKind, :ExtractDate, :AttemptNumber, :BatchId, :State, :BeganAt, :IsForced);
+INSERT INTO [General].ops.[PipelineExtractionState] ([SourceName], [TableName], [WindowKind], [ExtractDate], [AttemptNumber], [BatchId], [State], [BeganAt], [EndedAt], [RowsExtracted], [RowsChanged], [IsForced], [ErrorMessage]) VALUES (:SourceName, :TableName, :WindowKind, :ExtractDate, :AttemptNumber, :BatchId, :State, :BeganAt, :EndedAt, :RowsExtracted, :RowsChanged, :IsForced, :ErrorMessage);
 
 SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
 

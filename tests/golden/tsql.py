@@ -40,7 +40,7 @@ from model.types import DATE, TEXT, TIMESTAMPTZ, UUID, Column, decimal, integer
 from model.types import TIME as TIME_OF_DAY
 from model.warehouse import Promotion, WarehouseTable
 from model.windows import NO_DATE, day_window, later_window
-from orchestration.checkpoints import Checkpoints
+from orchestration.checkpoints import Checkpoints, Ended
 from orchestration.confirmation import read_missing
 from orchestration.healing import next_instant, publish
 from orchestration.pipeline_state import AttemptState
@@ -260,8 +260,8 @@ def _windows(target: Any) -> None:
     with suppress(KeyError):  # nothing comes back
         checkpoints.day_states()
     checkpoints.reads_since(date(2026, 1, 1))
-    attempt = checkpoints.begin(day_window(date(2026, 3, 29)), 7, forced=False)
-    checkpoints.end(attempt, AttemptState.LOADED, rows=1, changed=1, error=None)
+    [attempt] = checkpoints.begin([day_window(date(2026, 3, 29))], 7, forced=False)
+    checkpoints.end([Ended(attempt=attempt, batch=7, state=AttemptState.LOADED, rows=1, changed=1)])
     checkpoints.settle([attempt])
 
 

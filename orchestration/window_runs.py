@@ -39,7 +39,7 @@ LOG = logging.getLogger("udm.large_tables")
 _WEEKS = 14  # of a weekday, which the guard goes by
 _UNREACHABLE = 3  # reads in a row that the source did not answer
 # Small windows are promoted together, for a promotion costs the same however few rows it has.
-_GROUP_ROWS, _MOST_READS = 50_000, 100
+_GROUP_ROWS, _MOST_READS = 200_000, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,9 @@ def open_engine(source: Source, url: URL, kind: SourceKind) -> sa.Engine:
             )
         uri = _sqlite_uri(url)
         engine = sa.create_engine(
-            "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, check_same_thread=False), poolclass=sa.NullPool
+            "sqlite://",
+            creator=lambda: sqlite3.connect(uri, source.limits.connect_timeout, uri=True, check_same_thread=False),
+            poolclass=sa.NullPool,
         )
     with translated(f"Source {source.name}", source.name, url), engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master" if kind.driver == "sqlite" else "SELECT 1")

@@ -39,11 +39,31 @@ _MYSQL_ERROR = re.compile(r"ERROR (\d+) \((\w{5})\): ([^\"]*)")
 _TELLING = ("08", "28", "3D", "3F", "42", "53", "55", "57", "58", "70")
 # ConnectorX panics for the network too: what says nothing of it is a value that it could not take.
 _PANIC = "PanicException"
+# SQLite's result codes as ConnectorX spells them, and what its own messages say, which name neither values nor columns.
+_SQLITE_ERROR = re.compile(
+    r"SqliteFailure\(Error \{ code: (\w+)|^RuntimeError: (database is locked|unable to open database file)"
+)
+_HELD = "another process holds its file"
+_SQLITE_REASONS = {
+    "DatabaseCorrupt": "its file is damaged, or was cut or written over while it was read",
+    "NotADatabase": "its file is no database, or was written over while it was read",
+    "SystemIoFailure": "its file could not be read further",
+    "CannotOpen": "its file could not be opened",
+    "unable to open database file": "its file could not be opened",
+    "DatabaseBusy": _HELD,
+    "database is locked": _HELD,
+}
+_OF_A_FILE = ("not a database", "malformed", "unable to open database file", "disk I/O error", "readonly database")
+_FILE_REMEDY = (
+    "Check the file of UDM_SOURCE_{source}: that this account may read it, and PRAGMA integrity_check. A newer copy of it is put"
+    " in its place by renaming it, for a file that is written over is not of one state."
+)
 _NETWORK_IN_PANIC = ("kind: Io", "kind: Closed", "kind: Connect", "IO error", "IoError", "timed out", "Timeout")
 
 
 def refusal(what: str, source: str, code: str, message: str) -> PipelineError:
     """What SQLAlchemy's driver reports, by its code and its message without a password."""
+    message = message.rstrip(".") + "."
     if code in _NOT_READABLE or message.startswith("no such table"):
         return SourceTableMissing(
             f"{what}: {message}",
@@ -54,14 +74,18 @@ def refusal(what: str, source: str, code: str, message: str) -> PipelineError:
             f"{what}: the source cannot be used now: {message}",
             remedy=f"Check that the source of UDM_SOURCE_{source} is up and takes connections.",
         )
-    return SourceRefused(
-        f"{what}: the source cannot be used: {message}", remedy=f"Check UDM_SOURCE_{source}, its password and the source's log."
-    )
+    remedy = f"Check UDM_SOURCE_{source}, its password and the source's log."
+    if any(words in message for words in _OF_A_FILE):
+        remedy = _FILE_REMEDY.format(source=source)
+    return SourceRefused(f"{what}: the source cannot be used: {message}", remedy=remedy)
 
 
 def broken_off(what: str, source: str, delivered: int, words: str) -> PipelineError:
     """What ended a read, by ConnectorX's words. What does not say that it would fail again may pass: the login had worked."""
     message = f"{what}: the source broke the read off after {delivered} rows{_reason(words)}."
+    if reason := _of_file(words):
+        remedy = "Run it when that has ended, or see who it is." if reason == _HELD else _FILE_REMEDY
+        return SourceUnavailable(message, remedy=remedy.format(source=source))
     codes = _codes(words)
     if codes:
         passes = any(_passes(code, "") for code in codes)
@@ -81,6 +105,11 @@ def _passes(code: str, message: str) -> bool:
     return code in _PASSING or code.startswith(_CONNECTION_CLASS) or any(words in text for words in _PASSING_WORDS)
 
 
+def _of_file(words: str) -> str:
+    found = _SQLITE_ERROR.search(words)
+    return _SQLITE_REASONS.get(found[1] or found[2], "") if found else ""
+
+
 def _codes(words: str) -> tuple[str, ...]:
     if found := _POSTGRESQL_ERROR.search(words):
         return (found[1],)
@@ -93,6 +122,8 @@ def _reason(words: str) -> str:
         return f": {words} (SOURCE_QUERY_TIMEOUT)"
     if words.startswith(DIED):
         return f": {words}"
+    if reason := _of_file(words):
+        return f": {reason}"
     found = _POSTGRESQL_ERROR.search(words) or _MYSQL_ERROR.search(words)
     if not found:
         return ""

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -57,6 +56,7 @@ from model.types import (
 )
 from sources.registry import Source
 from tests.contract.windows import MOMENTS, windows
+from tests.mariadb_server import mariadb_server, why_no_mariadb
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "p w@/:%?#'\"ü"
@@ -112,45 +112,18 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def mysql() -> Iterator[Server]:
-    binary, install = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
-    if not binary or not install:
-        pytest.skip("no MariaDB server (mariadbd) is installed")
-    folder = Path(tempfile.mkdtemp(prefix="udm-my-"))
-    account = ["--user=root"] if os.name == "posix" and os.geteuid() == 0 else []
-    common = ["--no-defaults", f"--datadir={folder / 'data'}", *account]
-    subprocess.run(
-        [install, *common, "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, capture_output=True
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 's'}", "--default-time-zone=+05:30"]
-    log = (folder / "log").open("wb")
-    server = subprocess.Popen([binary, *common, *options, "--character-set-server=latin1"], stdout=log, stderr=log)
-    admin = sa.create_engine(f"mysql+pymysql://root@127.0.0.1:{port}/mysql?charset=utf8mb4")
-    try:
-        for _ in range(200):
-            try:
-                admin.connect().close()
-                break
-            except sa.exc.OperationalError:
-                time.sleep(0.1)
-        source = Server(url=URL.create("mysql", "reader", PASSWORD, "127.0.0.1", port, "x"), admin=admin)
+    if why := why_no_mariadb():
+        pytest.skip(why)
+    with mariadb_server("--default-time-zone=+05:30", "--character-set-server=latin1") as started:
+        url = URL.create("mysql", "reader", PASSWORD, "127.0.0.1", started.port, "x")
+        source = Server(url=url, admin=started.root)
         escaped = PASSWORD.replace("'", "''")
         source.execute(
-            "DELETE FROM mysql.global_priv WHERE user = ''",  # the anonymous accounts of a fresh server go before others
-            "FLUSH PRIVILEGES",
             "CREATE DATABASE x CHARACTER SET utf8mb4",
             f"CREATE USER reader IDENTIFIED BY '{escaped}'",
             "GRANT SELECT, SHOW VIEW ON x.* TO reader",
         )
         yield source
-    finally:
-        admin.dispose()
-        server.kill()
-        server.wait()
-        log.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

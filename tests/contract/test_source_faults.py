@@ -5,23 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from orchestration.results import TableResult
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
-from sources.registry import Source, SourceRegistry
+from sources.registry import Source
 from tests.contract.backends import DuckDB
 from tests.contract.conftest import Records
-from tests.contract.pipeline import Pipeline, Row, opened_pipeline
+from tests.contract.pipeline import opened_pipeline
 from tests.contract.proxy import Fault, Proxy, proxy_before
 from tests.contract.source_server import SourceServer, source_server
+from tests.contract.source_warehouse import ROWS, Warehouse, changes
 
-ROWS = 40_000  # of 300 bytes
 RANGES = pytest.mark.parametrize("partition_on", [None, "id"])
 
 
@@ -37,47 +34,6 @@ def proxy(server: SourceServer) -> Iterator[Proxy]:
         yield opened
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warehouse:
-    """A pipeline into DuckDB whose source is the server, behind a proxy."""
-
-    pipeline: Pipeline
-    source: Source
-
-    def run(self, **options: Any) -> TableResult:
-        options = {"retry_seconds": 0.01, "batch_rows": 1_000, **options}
-        return self.pipeline.run_table("big", sources=SourceRegistry(sources=(self.source,)), **options)
-
-    def load(self, **options: Any) -> TableResult:
-        result = self.run(**options)
-        assert result.status == "SUCCESS", result.message
-        return result
-
-    def extracts(self) -> list[Row]:
-        query = """SELECT "Status", "ErrorType" FROM {ops}."PipelineEventLog" WHERE "BatchId" = :batch AND "EventType" = 'EXTRACT'
-            ORDER BY "EventNumber" """
-        return self.pipeline.query(query, batch=self.pipeline.batch)
-
-    def digest(self) -> list[Row]:
-        """Every value of Stage and of Bronze, as one number a layer."""
-        rows = "SELECT count(*), sum(hash(t)::HUGEINT) FROM {{{layer}}} AS t"
-        return [row for layer in ("stage", "bronze") for row in self.pipeline.query(rows.format(layer=layer), "big")]
-
-    def failed_clean(self, before: Any, **options: Any) -> str:
-        """A run that fails and changes nothing; its message."""
-        result = self.run(**options)
-        assert result.status == "FAILED"
-        assert self.digest() == before
-        assert self.pipeline.staging_tables() == []
-        return result.message
-
-    def check_exact(self) -> None:
-        """Bronze holds what the source holds, and a plain run finds nothing more."""
-        active = self.pipeline.query('SELECT count(*) FROM {bronze} WHERE "UdmActiveFlag"', "big")
-        assert active == [(ROWS - 10 + 5,)]
-        assert self.load().changed == 0
-
-
 @pytest.fixture
 def warehouse(server: SourceServer, proxy: Proxy, tmp_path: Path) -> Iterator[Warehouse]:
     """The first day is loaded, the second one waits."""
@@ -89,7 +45,7 @@ def warehouse(server: SourceServer, proxy: Proxy, tmp_path: Path) -> Iterator[Wa
     with opened_pipeline(DuckDB(), tmp_path) as pipeline:
         source = server.source(proxy.port, query_timeout=2, connect_timeout=2)
         opened = Warehouse(pipeline=pipeline, source=source)
-        pipeline.configs["big"] = TableConfig(source="PG", table="big", source_schema="public")
+        by_ranges(opened, None)
         assert opened.load().inserted == ROWS
         server.execute(
             "DELETE FROM big WHERE id <= 10",
@@ -102,11 +58,6 @@ def warehouse(server: SourceServer, proxy: Proxy, tmp_path: Path) -> Iterator[Wa
 def by_ranges(warehouse: Warehouse, partition_on: str | None) -> None:
     config = TableConfig(source="PG", table="big", source_schema="public", partition_on=partition_on)
     warehouse.pipeline.configs["big"] = config
-
-
-def changes(result: TableResult) -> None:
-    assert (result.inserted, result.updated, result.deleted) == (5, 7, 10)
-    assert result.unchanged == ROWS - 17
 
 
 @RANGES

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import polars as pl
 import sqlalchemy as sa
 
-from model.types import Column, Kind
+from model.types import Column
 
 Value = bool | int | float | Decimal | date | datetime | str | bytes
 Expression = sa.ColumnElement[Any]
@@ -68,25 +68,3 @@ class WithKeys:
                 for row in rows
             )
         )
-
-
-class PlainNumeric(sa.types.TypeDecorator[Decimal]):
-    """Decimals that are written without an exponent, which would make floats of them."""
-
-    impl = sa.Numeric
-    cache_ok = True
-
-    def process_literal_param(self, value: Decimal | None, dialect: object) -> str:
-        """All digits."""
-        del dialect
-        assert value is not None  # noqa: S101 - an end of a range, or a key
-        return format(value, "f")
-
-
-SQL_TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
-    Kind.INTEGER: sa.BigInteger(),
-    Kind.DECIMAL: PlainNumeric(),
-    Kind.DATE: sa.Date(),
-    Kind.TIMESTAMP: sa.DateTime(),
-    Kind.TIMESTAMPTZ: sa.DateTime(timezone=True),
-}

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 import sqlalchemy as sa
 
+from connections.literals import typed
 from connections.target import Target
-from extract.selection import SQL_TYPES, Between, Expression, Value
+from extract.selection import Between
 from model.date_column import DateColumn
 from model.names import TableName
 from model.system_columns import CDC_IS_CURRENT, HASH_LAYOUT, KEY_HASH, ROW_HASH
@@ -31,7 +32,7 @@ class StoredWindow:
         start, end = self.date.stored_ends(self.window)
         name = self.date.column.name
         between = Between(column=self.date.column, start=start, end=end)
-        return between.condition(lambda _: stage.c[name], _literal)
+        return between.condition(lambda _: stage.c[name], lambda _, value: typed(value))
 
     def within(self, values: pl.Series) -> pl.Series:
         """Which of the date column's values, as they travel, lie in the window."""
@@ -90,7 +91,3 @@ def read_current_rows(
     name = stored.date.column.name
     for frame in target.read(connection, query.where(stored.condition(table)), _ROWS):
         yield frame if name not in frame.columns else frame.filter(stored.within(frame.get_column(name)))
-
-
-def _literal(column: Column, value: Value) -> Expression:
-    return sa.literal(value, sa.Unicode() if isinstance(value, str) else SQL_TYPES[column.type.kind])

@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # ru_maxrss is in bytes on macOS and in KiB elsewhere: getrusage(2) of each.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 _TAIL_LINES = 15
 
 
@@ -50,7 +50,7 @@ def run_measured(command: Sequence[str], *, environment: Mapping[str, str], fold
     return Measurement(
         wall=wall,
         cpu=usage.ru_utime + usage.ru_stime,
-        peak_gb=usage.ru_maxrss * _RSS_UNIT / 1e9,
+        peak_gb=usage.ru_maxrss * RSS_UNIT / 1e9,
         status=child.returncode,
     )
 

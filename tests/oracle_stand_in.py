@@ -92,6 +92,7 @@ class _Session:
         self._server, self._client = server, client
         self._cursors: dict[int, Rows] = {}
         self._open: list[tuple[int, list[Sequence[Sequence[bytes | None]]], Rows]] = []
+        self._encoded: dict[int, bytes] = {}  # a batch may come many times
 
     def run(self) -> None:
         self._server.requests.append(self._receive(old=True))
@@ -175,10 +176,12 @@ class _Session:
 
     def _batch(self, cursor: int, batches: list[Sequence[Sequence[bytes | None]]], answer: Rows, head: bytes) -> None:
         rows = batches.pop(0) if batches else ()
-        body = head + b"\x06\0" + ub(0) * 6
-        for row in rows:
+        if id(rows) not in self._encoded:
             kinds = [kind for _, kind in answer.columns]
-            body += b"\x07" + b"".join(_value(kind, value) for kind, value in zip(kinds, row, strict=True))
+            self._encoded[id(rows)] = b"".join(
+                b"\x07" + b"".join(_value(kind, value) for kind, value in zip(kinds, row, strict=True)) for row in rows
+            )
+        body = head + b"\x06\0" + ub(0) * 6 + self._encoded[id(rows)]
         if batches:
             body += error(0, "", cursor=cursor)
         elif answer.cut:

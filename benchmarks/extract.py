@@ -1,9 +1,10 @@
 """``python -m benchmarks.extract``: each extractor beside a bare loop over the same driver and ``pandas.read_sql``.
 
 The table is ``bench.WIDE`` of ``source_table.py``, made in a DuckDB file, a SQLite file, a PostgreSQL from the package and a
-MariaDB of Debian's, and answered by a stand-in for Oracle; or, with ``--source URL SCHEMA.NAME``, one that is there (SQL
-Server's two routes take part apart). Every reading is a process of its own and has to give all rows; pandas takes part
-where this interpreter has it. Ratios are to ours, run by run. Memory is the process's and its children's, each at its peak.
+MariaDB of Debian's, and answered by a stand-in for Oracle; or, with ``--source URL SCHEMA.NAME``, one that is there. SQL
+Server's other route takes part by itself, and PostgreSQL by ranges of its key, as PartitionOn reads it. Every reading is a
+process of its own and has to give all rows; pandas takes part where this interpreter has it. Ratios are to ours, run by run.
+Memory is the process's and its largest child's, each at its peak.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from benchmarks.source_table import COLUMNS
 from tests.mariadb_server import why_no_mariadb
 
 OURS, PEERS = "udm", ("driver", "pandas")
+_FURTHER = {"mssql": ["udm-mssql-python"], "postgresql": ["udm-ranges"]}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +68,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def read_all(repeat: int, place: Place, batch: int, peers: Sequence[str], folder: Path) -> Iterator[Run]:
     """One reading by each, in turns."""
     environment = {**clean_environment(), "PYTHONPATH": str(BENCHMARKS.parent)}
-    further = ["udm-mssql-python"] if place.url.get_backend_name() == "mssql" else []
+    further = _FURTHER.get(place.url.get_backend_name(), [])
     for who in (OURS, *further, *peers):
         log = folder / f"{place.name}_{who}.log"
         url = place.url.render_as_string(hide_password=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
@@ -30,7 +31,10 @@ def read(what: str, url: URL, schema: str | None, table: str, batch: int) -> int
     """Read the table once and count its rows."""
     place = SourceTable(source="BENCH", schema=schema, table=table)
     with _extractor(what, Source(name="BENCH", url=url)) as extractor:
-        columns = extractor.describe(place).columns
+        described = extractor.describe(place)
+        columns = described.columns
+        if what == "udm-ranges":
+            place = replace(place, partition_on=described.key[0])
         if what.startswith("udm"):
             return sum(frame.height for frame in extractor.read(place, columns, batch))
     loop = {"driver": _driver, "pandas": _pandas}[what]

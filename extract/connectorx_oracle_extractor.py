@@ -52,6 +52,10 @@ class ConnectorXOracleExtractor(Extractor):
         """From Oracle's catalogue, whatever the route."""
         return self._direct.describe(table)
 
+    def is_led_to_by(self, table: SourceTable, column: Column) -> bool | None:
+        """From Oracle's catalogue."""
+        return self._direct.is_led_to_by(table, column)
+
     def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None
     ) -> Iterator[pl.DataFrame]:

@@ -67,6 +67,14 @@ class Extractor(ABC):
             UnsupportedType: a column that can be carried by no exact route.
         """
 
+    def is_led_to_by(self, table: SourceTable, column: Column) -> bool | None:
+        """Whether an index, or the way that the table is partitioned, leads to rows by their values of a column.
+
+        None where the catalogue does not tell: of a view, for instance.
+        """
+        del table, column
+        return None
+
     @abstractmethod
     def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,8 @@ _ZONED_TEXT = re.compile(r"datetimeoffset|timestamp.*with time zone|timestamptz|
 _NAIVE_TEXT = re.compile(r"datetime2|timestamp|datetime", re.IGNORECASE)
 _MOMENT = r"^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?)?"
 _OFFSET = r" ?([+-])(\d{2}):?(\d{2})?"
+# What may stand behind the moment: an offset, with the name of its region behind it, or what means UTC.
+_ZONED = _MOMENT + r" ?(?:Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?(?: .*)?)?$"
 # The clocks of no two places on Earth differ by more.
 _FARTHEST = timedelta(hours=26)
 
@@ -120,7 +123,7 @@ def _text_column(table: str, column: Column, declared: str | None, zone: ZoneInf
             column=column,
             zone=zone,
             spelled=lambda moment: _instant(moment, zone),
-            comparable=_instants,
+            comparable=partial(_instants, table, column.name),
             stored=_as_text,
             margin=_FARTHEST,
         )
@@ -161,8 +164,17 @@ def _moments(values: pl.Series) -> pl.Series:
     return spelled.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
 
 
-def _instants(values: pl.Series) -> pl.Series:
-    """'2026-11-25 10:00:00.1234567 +01:00' as an instant; without an offset it is UTC."""
+def _instants(table: str, column: str, values: pl.Series) -> pl.Series:
+    """'2026-11-25 10:00:00.1234567 +01:00' as an instant; without an offset it is UTC.
+
+    Raises:
+        UnusableDateColumn: something else stands behind a moment, so that it is not known which instant it is.
+    """
+    if (values.str.contains(_MOMENT) & ~values.str.contains(_ZONED)).any():
+        raise UnusableDateColumn(
+            f"{table}: column {column!r} holds times with a zone of a form that cannot be read.",
+            remedy="+01:00, +0100, +01, Z and UTC can. Load a view that writes it so, or name another date column.",
+        )
     sign, hours, minutes = (values.str.extract(_MOMENT + _OFFSET, group) for group in (4, 5, 6))
     offset = (hours.cast(pl.Int64) * 60 + minutes.cast(pl.Int64).fill_null(0)).fill_null(0)
     ahead = (offset * 60_000_000).cast(pl.Duration("us"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from data_load.index_management import create_window_index
+from extract.extractor import Extractor
 from model.date_column import DateColumn, date_column
 from model.errors import UnusableDateColumn
 from model.types import Column
@@ -20,6 +22,8 @@ from schema.column_rules import ColumnRules
 from schema.column_sync import sync_columns
 from schema.wanted_indexes import keep_indexes
 from sources.registry import Source
+
+LOG = logging.getLogger("udm.large_tables")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ def prepare(run: RunContext, config: TableConfig, source: Source, reading: Sourc
     described = describe_table(run, config, reading.extractor())
     dates = date_column(str(config), _date_of(config, described.rules), config.aggregate_column_type, source.time_zone)
     _check_keys(config, described)
+    _warn_without_index(config, reading.extractor(), dates.column)
     calendar = calendar_of(run.settings, config, source.time_zone, has_time=dates.has_time)
     table = LargeTable(config=config, described=described, date=dates, calendar=calendar)
     if not run.options.dry_run:
@@ -75,6 +80,15 @@ def _date_of(config: TableConfig, rules: ColumnRules) -> Column:
             remedy="Clear MaskWith and IsExcludedFromHash of that column in UdmTablesColumnsList.",
         )
     return column
+
+
+def _warn_without_index(config: TableConfig, extractor: Extractor, column: Column) -> None:
+    if extractor.is_led_to_by(config.source_table, column) is False:
+        LOG.warning(
+            "%s: no index at the source leads with %s, so that each read of a day may cost the source a scan of the whole table. "
+            "Ask its administrators for one, or name an indexed date column in SourceAggregateColumnName of UdmTablesList",
+            config, column.name,
+        )  # fmt: skip
 
 
 def _check_keys(config: TableConfig, described: Described) -> None:

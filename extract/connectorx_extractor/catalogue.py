@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,19 +27,32 @@ def read_description(connection: sa.Connection, kind: SourceKind, table: SourceT
         SourceTableMissing: no such table, or the login may not see it.
         UnsupportedType: a column that no exact route carries.
     """
-    quote = undriven(connection.dialect).identifier_preparer.quote_identifier
-    name = ".".join(quote(part) for part in (table.schema, table.table) if part)
-    wanted = {"name": name, "schema": table.schema, "table": table.table}
-    parameters = {key: value for key, value in wanted.items() if f":{key}" in kind.columns}
-    rows = connection.execute(sa.text(kind.columns), parameters).all()
+    rows = _asked(connection, kind.columns, table)
     if not rows:
         raise SourceTableMissing(
-            f"{table}: the source has no table {name}, or its login may not see it.",
+            f"{table}: the source has no table {_name(connection, table)}, or its login may not see it.",
             remedy="Correct SourceSchemaName and SourceObjectName in UdmTablesList, or grant SELECT on it to the login of"
             f" UDM_SOURCE_{table.source}.",
         )
     columns = tuple(_column(kind, table, *row) for row in rows)
     return SourceDescription(columns=columns, key=_key(connection, table, columns))
+
+
+def read_led_to_by(connection: sa.Connection, kind: SourceKind, table: SourceTable, column: Column) -> bool | None:
+    """Whether an index leads with a column; None of a view."""
+    rows = _asked(connection, kind.led_to_by, table, column=column.name)
+    return bool(rows[0][0]) if rows else None
+
+
+def _asked(connection: sa.Connection, query: str, table: SourceTable, **more: str) -> Sequence[Sequence[Any]]:
+    wanted = {"name": _name(connection, table), "schema": table.schema, "table": table.table, **more}
+    parameters = {key: value for key, value in wanted.items() if f":{key}" in query}
+    return connection.execute(sa.text(query), parameters).all()
+
+
+def _name(connection: sa.Connection, table: SourceTable) -> str:
+    quote = undriven(connection.dialect).identifier_preparer.quote_identifier
+    return ".".join(quote(part) for part in (table.schema, table.table) if part)
 
 
 def _column(kind: SourceKind, table: SourceTable, name: str, declared: str, nullable: object) -> Column:

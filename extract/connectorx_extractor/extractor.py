@@ -12,7 +12,7 @@ from functools import partial
 import polars as pl
 import sqlalchemy as sa
 
-from extract.connectorx_extractor.catalogue import read_description
+from extract.connectorx_extractor.catalogue import read_description, read_led_to_by
 from extract.connectorx_extractor.connection import checked_url, connectorx_url, open_engine, translated
 from extract.connectorx_extractor.failures import broken_off
 from extract.connectorx_extractor.kinds import KINDS
@@ -59,6 +59,11 @@ class ConnectorXExtractor(Extractor):
         """From the source's catalogue; a view has no key."""
         with translated(str(table), self._name, self._url), self._engine.connect() as connection:
             return read_description(connection, self._kind, self._placed(table))
+
+    def is_led_to_by(self, table: SourceTable, column: Column) -> bool | None:
+        """By the source's catalogue."""
+        with translated(str(table), self._name, self._url), self._engine.connect() as connection:
+            return read_led_to_by(connection, self._kind, self._placed(table), column)
 
     def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None

@@ -28,7 +28,8 @@ class SourceKind:
     """A kind of source.
 
     `literal` spells a value beside a column; `columns` lists name, type and nullability of the columns of `:table` in
-    `:schema` (`:name` has both, quoted), in order;
+    `:schema` (`:name` has both, quoted), in order; `led_to_by` says of a table, not of a view, whether an index of all its rows
+    leads with `:column`;
     `session` makes the text that the source writes independent of its own settings; `options` are the parameters behind a
     URL's '?' that SQLAlchemy's driver and ConnectorX take alike, `url_options` those that a URL gets where it does not have
     them. `arguments` are for SQLAlchemy's driver alone, and `patience` is a statement that bounds its sessions' statements.
@@ -39,6 +40,7 @@ class SourceKind:
     route: Callable[[str], Route | None]
     literal: Literal
     columns: str
+    led_to_by: str
     session: str | None = None
     schemas_are_databases: bool = False
     options: frozenset[str] = frozenset()
@@ -71,6 +73,12 @@ _POSTGRESQL = SourceKind(
         FROM base b JOIN pg_type t ON t.oid = b.type
             LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
         WHERE t.typtype <> 'd' ORDER BY b.attnum""",
+    led_to_by="""
+        SELECT EXISTS (SELECT FROM pg_index i
+                WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND i.indkey[0] = a.attnum)
+            OR EXISTS (SELECT FROM pg_partitioned_table p WHERE p.partrelid = c.oid AND p.partattrs[0] = a.attnum)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.oid = to_regclass(:name) AND c.relkind IN ('r', 'p', 'm') AND a.attname = :column""",
     # The last setting makes the server notice within a second that the reader is gone; not every server has it or can do it.
     session="""
         SELECT set_config(v.name, v.setting, false)
@@ -104,6 +112,12 @@ _MYSQL = SourceKind(
     schemas_are_databases=True,
     columns="SELECT column_name, column_type, is_nullable = 'YES' FROM information_schema.columns"
     " WHERE table_schema = coalesce(:schema, database()) AND table_name = :table ORDER BY ordinal_position",
+    led_to_by="SELECT EXISTS (SELECT 1 FROM information_schema.statistics s WHERE s.table_schema = t.table_schema"
+    " AND s.table_name = t.table_name AND s.seq_in_index = 1 AND s.column_name = :column)"
+    " OR EXISTS (SELECT 1 FROM information_schema.partitions p WHERE p.table_schema = t.table_schema"
+    " AND p.table_name = t.table_name AND instr(p.partition_expression, concat('`', :column, '`')) > 0)"
+    " FROM information_schema.tables t WHERE t.table_type = 'BASE TABLE'"
+    " AND t.table_schema = coalesce(:schema, database()) AND t.table_name = :table",
     # The server cuts off a reader that is suspended for longer than its write timeout, a minute by default.
     session="SET time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600",
     arguments=lambda limits: {
@@ -120,6 +134,11 @@ _SQLITE = SourceKind(
     literal=sqlite_literal,
     columns="SELECT name, type, \"notnull\" = 0 FROM pragma_table_xinfo(:table, coalesce(:schema, 'main'))"
     " WHERE hidden <> 1 ORDER BY cid",
+    led_to_by="SELECT EXISTS (SELECT 1 FROM pragma_index_list(:table, coalesce(:schema, 'main')) l,"
+    " pragma_index_info(l.name, coalesce(:schema, 'main')) i WHERE l.partial = 0 AND i.seqno = 0 AND i.name = :column)"
+    " OR EXISTS (SELECT 1 FROM pragma_table_info(:table, coalesce(:schema, 'main'))"
+    " WHERE pk = 1 AND name = :column AND upper(type) = 'INTEGER')"
+    " FROM sqlite_master WHERE type = 'table' AND name = :table COLLATE NOCASE",
     one_stream="a file of SQLite is read no faster by several connections",
 )
 KINDS = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "sqlite": _SQLITE}

@@ -31,6 +31,15 @@ KEYS = (
     "WHERE i.object_id = OBJECT_ID(:name) AND i.is_unique = 1 AND i.has_filter = 0 AND i.is_disabled = 0 "
     "AND i.is_hypothetical = 0 AND k.is_included_column = 0 AND k.key_ordinal > 0 ORDER BY i.index_id, k.key_ordinal"
 )
+# All columns of a columnstore are led to: its segments know their ends.
+LED_TO_BY = (
+    "SELECT CASE WHEN EXISTS (SELECT 1 FROM {database}.sys.indexes AS i "
+    "JOIN {database}.sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id "
+    "JOIN {database}.sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
+    "WHERE i.object_id = o.object_id AND i.has_filter = 0 AND i.is_disabled = 0 AND i.is_hypothetical = 0 AND c.name = :column "
+    "AND (k.key_ordinal = 1 OR k.partition_ordinal = 1 OR i.type IN (5, 6))) THEN 1 ELSE 0 END "
+    "FROM {database}.sys.objects AS o WHERE o.object_id = OBJECT_ID(:name) AND o.type = 'U'"
+)
 VERSIONS = (
     "SELECT snapshot_isolation_state, is_read_committed_snapshot_on, CAST(DATABASEPROPERTYEX(name, 'Updateability') AS "
     "nvarchar(60)) FROM sys.databases WHERE name = :database"
@@ -124,6 +133,13 @@ def _key(connection: sa.Connection, place: TableName, columns: Sequence[Column])
     unique = [tuple(names) for names in indexes.values() if set(names) <= required]
     primaries = [tuple(names) for (_, primary), names in indexes.items() if primary]
     return primaries[0] if primaries else narrowest_key(unique)
+
+
+def read_led_to_by(connection: sa.Connection, place: TableName, column: Column) -> bool | None:
+    """Whether an index leads with a column; None of a view."""
+    query = sa.text(LED_TO_BY.format(database=quoted(place.database)))
+    found = connection.execute(query, {"name": in_full(place), "column": column.name}).scalar_one_or_none()
+    return None if found is None else bool(found)
 
 
 def read_isolation(connection: sa.Connection, place: TableName) -> Isolation:

@@ -19,6 +19,7 @@ from extract.connectorx_sqlserver_extractor.catalogue import (
     find,
     read_description,
     read_isolation,
+    read_led_to_by,
 )
 from extract.connectorx_sqlserver_extractor.errors import NO_SNAPSHOT, interrupted, translated
 from extract.connectorx_sqlserver_extractor.replacements import Replacements
@@ -57,6 +58,12 @@ class SQLServerExtractor(Extractor):
         with translated(table, self._stops):
             connection = self._connection(table)
             return read_description(connection, table, find(connection, table))
+
+    def is_led_to_by(self, table: SourceTable, column: Column) -> bool | None:
+        """From sys.indexes."""
+        with translated(table, self._stops):
+            connection = self._connection(table)
+            return read_led_to_by(connection, find(connection, table), column)
 
     def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None

@@ -36,6 +36,16 @@ UNIQUE_INDEXES = """
     WHERE i.table_owner = :owner AND i.table_name = :name AND i.uniqueness = 'UNIQUE' AND i.status <> 'UNUSABLE'
         AND i.index_type IN ('NORMAL', 'NORMAL/REV')
     ORDER BY i.owner, i.index_name, k.column_position"""
+# Of tables, not of views. Partitions by the column are as good as an index by it.
+LED_TO_BY = """
+    SELECT 'T' FROM all_tables WHERE owner = :owner AND table_name = :name
+    UNION ALL
+    SELECT 'I' FROM all_indexes i JOIN all_ind_columns k ON k.index_owner = i.owner AND k.index_name = i.index_name
+    WHERE i.table_owner = :owner AND i.table_name = :name AND i.status <> 'UNUSABLE'
+        AND k.column_position = 1 AND k.column_name = :led_by
+    UNION ALL
+    SELECT 'P' FROM all_part_key_columns
+    WHERE owner = :owner AND name = :name AND object_type = 'TABLE' AND column_position = 1 AND column_name = :led_by"""
 _LONGEST_CHAIN = 16
 _PUBLIC = "PUBLIC"
 _CHARACTERS = {"CHAR", "NCHAR", "VARCHAR2", "NVARCHAR2"}
@@ -102,6 +112,12 @@ def read_description(rows: Catalogue, table: SourceTable, placed: OracleTable) -
     columns = tuple(_column(table, row) for row in rows(COLUMNS, owner=placed.owner, name=placed.name))
     described = [row for query in (CONSTRAINTS, UNIQUE_INDEXES) for row in rows(query, owner=placed.owner, name=placed.name)]
     return SourceDescription(columns=columns, key=_key(described, columns))
+
+
+def read_led_to_by(rows: Catalogue, placed: OracleTable, column: Column) -> bool | None:
+    """Whether an index or the partitions lead with a column; None of a view."""
+    found = {str(kind) for (kind,) in rows(LED_TO_BY, owner=placed.owner, name=placed.name, led_by=column.name)}
+    return bool(found & {"I", "P"}) if "T" in found else None
 
 
 def _column(table: SourceTable, row: Row) -> Column:

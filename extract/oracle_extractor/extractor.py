@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 
 from extract.extractor import Extractor, SourceDescription, SourceTable
-from extract.oracle_extractor.catalogue import find_table, read_description
+from extract.oracle_extractor.catalogue import find_table, read_description, read_led_to_by
 from extract.oracle_extractor.days import date_column, day_ranges
 from extract.oracle_extractor.flashback import Flashback, plan_flashback
 from extract.oracle_extractor.ranges import RangeSessions
@@ -53,6 +53,11 @@ class OracleExtractor(Extractor):
         with self._session.told(table):
             self._session.shows(table)
             return read_description(self._session.rows, table, find_table(self._session.rows, table))
+
+    def is_led_to_by(self, table: SourceTable, column: Column) -> bool | None:
+        """From ALL_INDEXES and ALL_PART_KEY_COLUMNS; synonyms are followed."""
+        with self._session.told(table):
+            return read_led_to_by(self._session.rows, find_table(self._session.rows, table), column)
 
     def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None

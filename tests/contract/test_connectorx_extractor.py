@@ -648,6 +648,36 @@ def test_a_view_is_read_and_has_no_key(server: Server) -> None:
     server.execute(f"DROP VIEW {prefix}the_view")
 
 
+def led_to(server: Server, table: str, *columns: str) -> list[bool | None]:
+    with open_extractor(source_of(server)) as extractor:
+        by = [Column(name=name, type=integer(32), source_type="") for name in columns]
+        return [extractor.is_led_to_by(named(table, schema_of(server)), column) for column in by]
+
+
+def test_it_is_known_which_columns_an_index_leads_with(server: Server) -> None:
+    name = created(server, "led", "(a int NOT NULL, d int, e int, id integer PRIMARY KEY)")
+    where = quoted(server, schema_of(server) or "main")
+    place = f"{where}.{quoted(server, 'by_d')} ON led" if server.url.drivername == "sqlite" else f"by_d ON {name}"
+    assert led_to(server, "led", "id", "a", "d", "e") == [True, False, False, False]
+    server.execute(f"CREATE INDEX {place} (d, e)", f"DROP VIEW IF EXISTS {where}.led_view")
+    assert led_to(server, "led", "id", "a", "d", "e") == [True, False, True, False]
+    server.execute(f"CREATE VIEW {where}.led_view AS SELECT * FROM {name}")
+    assert led_to(server, "led_view", "d") == [None]
+    server.execute(f"DROP VIEW {where}.led_view")
+
+
+def test_partitions_lead_to_rows_and_partial_indexes_do_not(postgresql: Server, mysql: Server) -> None:
+    postgresql.execute(
+        "CREATE TABLE monthly (d date NOT NULL, e int) PARTITION BY RANGE (d)",
+        "CREATE TABLE monthly_1 PARTITION OF monthly DEFAULT",
+        "CREATE INDEX ON monthly (e) WHERE e > 5",
+    )
+    assert led_to(postgresql, "monthly", "d", "e") == [True, False]
+    parts = "PARTITION BY RANGE (year(d)) (PARTITION p VALUES LESS THAN (3000))"
+    mysql.execute(f"CREATE TABLE x.monthly (d date NOT NULL, e int) {parts}")
+    assert led_to(mysql, "monthly", "d", "e") == [True, False]
+
+
 def test_a_materialized_view_and_a_partitioned_table_are_read(postgresql: Server) -> None:
     postgresql.execute(
         "CREATE TABLE parts (id int NOT NULL, PRIMARY KEY (id)) PARTITION BY RANGE (id)",

@@ -647,3 +647,12 @@ def test_connectorx_that_fails_before_a_row_came_is_a_warning_and_the_other_rout
     assert [frame.height for frame in frames] == [3]
     [record] = caplog.records
     assert record.getMessage() == "DNA.ACCT: ConnectorX failed (DPI-1047); oracle_extractor reads the table instead"
+
+
+@pytest.mark.parametrize(("found", "led"), [(["T", "I"], True), (["T", "P"], True), (["T"], False), ([], None)])
+def test_an_index_or_partitions_by_a_column_are_known_of_tables_alone(found: list[str], led: bool | None) -> None:
+    database = Database([ID], Rows())
+    database.answers["FROM all_tables"] = [Rows(columns=[("K", VARCHAR)], batches=[[[kind.encode()] for kind in found]])]
+    with extractor(database) as (opened, server):
+        assert opened.is_led_to_by(TABLE, opened.describe(TABLE).columns[0]) is led
+    assert "k.column_name = :led_by" in server.statements[-1]

@@ -378,6 +378,20 @@ def test_the_key_is_the_primary_key_else_the_narrowest_unique_index_on_required_
     assert describe(server, "keyed").key == ("b", "a")
 
 
+def test_it_is_known_which_columns_an_index_leads_with(server: Server) -> None:
+    full = server.table("led", "id int NOT NULL PRIMARY KEY, d date, e date")
+
+    def led_to(table: str, *columns: str) -> list[bool | None]:
+        with opened(server) as extractor:
+            by = [Column(name=name, type=DATE, source_type="date") for name in columns]
+            return [extractor.is_led_to_by(named(table), column) for column in by]
+
+    assert led_to("led", "id", "d", "e") == [True, False, False]
+    server.execute(f"CREATE INDEX by_d ON {full} (d, e)", "CREATE VIEW dbo.led_view AS SELECT * FROM dbo.led")
+    assert led_to("led", "id", "d", "e") == [True, True, False]
+    assert led_to("led_view", "d") == [None]
+
+
 def test_a_filtered_or_disabled_index_is_no_key(server: Server) -> None:
     gap("sys.indexes shows no filters there, and no index can be disabled")
     full = server.table("filtered", "a int NOT NULL, b int NOT NULL")

@@ -10,6 +10,9 @@ SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PR
 -- Its keys
 SELECT i.index_id, i.is_primary_key, c.name FROM [CCM].sys.indexes AS i JOIN [CCM].sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id JOIN [CCM].sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id WHERE i.object_id = OBJECT_ID(:name) AND i.is_unique = 1 AND i.has_filter = 0 AND i.is_disabled = 0 AND i.is_hypothetical = 0 AND k.is_included_column = 0 AND k.key_ordinal > 0 ORDER BY i.index_id, k.key_ordinal;
 
+-- Of a large table: whether an index leads with its date column
+SELECT CASE WHEN EXISTS (SELECT 1 FROM [CCM].sys.indexes AS i JOIN [CCM].sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id JOIN [CCM].sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id WHERE i.object_id = o.object_id AND i.has_filter = 0 AND i.is_disabled = 0 AND i.is_hypothetical = 0 AND c.name = :column AND (k.key_ordinal = 1 OR k.partition_ordinal = 1 OR i.type IN (5, 6))) THEN 1 ELSE 0 END FROM [CCM].sys.objects AS o WHERE o.object_id = OBJECT_ID(:name) AND o.type = 'U';
+
 -- Whether the database keeps row versions
 SELECT snapshot_isolation_state, is_read_committed_snapshot_on, CAST(DATABASEPROPERTYEX(name, 'Updateability') AS nvarchar(60)) FROM sys.databases WHERE name = :database;
 

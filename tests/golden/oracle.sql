@@ -18,6 +18,14 @@ SELECT 'I', i.owner || '.' || i.index_name, k.column_name
     WHERE i.table_owner = :owner AND i.table_name = :name AND i.uniqueness = 'UNIQUE' AND i.status <> 'UNUSABLE'
         AND i.index_type IN ('NORMAL', 'NORMAL/REV')
     ORDER BY i.owner, i.index_name, k.column_position;
+SELECT 'T' FROM all_tables WHERE owner = :owner AND table_name = :name
+    UNION ALL
+    SELECT 'I' FROM all_indexes i JOIN all_ind_columns k ON k.index_owner = i.owner AND k.index_name = i.index_name
+    WHERE i.table_owner = :owner AND i.table_name = :name AND i.status <> 'UNUSABLE'
+        AND k.column_position = 1 AND k.column_name = :led_by
+    UNION ALL
+    SELECT 'P' FROM all_part_key_columns
+    WHERE owner = :owner AND name = :name AND object_type = 'TABLE' AND column_position = 1 AND column_name = :led_by;
 
 -- A read: a read-only transaction, its count, its rows
 SET TRANSACTION READ ONLY;

@@ -57,6 +57,7 @@ def statements() -> Iterator[tuple[str, list[str]]]:
             catalogue.SYNONYM,
             catalogue.CONSTRAINTS,
             catalogue.UNIQUE_INDEXES,
+            catalogue.LED_TO_BY,
         ],
     )
     yield (

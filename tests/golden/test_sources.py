@@ -46,6 +46,7 @@ def as_text() -> str:
         "The table, or what a synonym stands for": [catalogue.FIND.format(database="[CCM]")],
         "Its columns": [COLUMNS.format(database="[CCM]")],
         "Its keys": [catalogue.KEYS.format(database="[CCM]")],
+        "Of a large table: whether an index leads with its date column": [catalogue.LED_TO_BY.format(database="[CCM]")],
         "Whether the database keeps row versions": [catalogue.VERSIONS],
         "May it be read": [snapshot.empty],
         "The read, by mssql-python": [*snapshot.session, snapshot.rows],

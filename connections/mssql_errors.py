@@ -58,10 +58,16 @@ def code_of(error: BaseException) -> str:
 def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed when it is tried again."""
     return any(
-        state_of(found) in TRANSIENT_STATES or bool(numbers_of(found) & TRANSIENT_NUMBERS)
+        (state_of(found) in TRANSIENT_STATES and not _is_untrusted(found)) or bool(numbers_of(found) & TRANSIENT_NUMBERS)
         for found in _with_causes(error)
         if type(driver_error(found)).__module__.partition(".")[0] in {"pyodbc", "mssql_python"}
     )
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    """Whether the server's certificate is at fault, which the driver reports as a lost connection."""
+    text = str(driver_error(error)).lower()
+    return any(sign in text for sign in ("certificate verify failed", "self-signed certificate", "not trusted"))
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:

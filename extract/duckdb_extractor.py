@@ -49,7 +49,7 @@ class DuckDBExtractor(Extractor):
                 f"Source {self._name}: {self._path} cannot be opened: {error}",
                 remedy="Another process is writing it: try again when that has ended."
                 if locked
-                else "Check that it is a DuckDB database file that this user may read, and that it is whole.",
+                else f"Check that UDM_SOURCE_{self._name} names a DuckDB file that this user may read, and that it is whole.",
             ) from error
         return connection
 

@@ -66,9 +66,10 @@ def open_engine(source: Source, url: URL, kind: SourceKind) -> sa.Engine:
         if kind.patience and source.limits.query_timeout and "statement_timeout" not in str(url.query):
             _on_connect(engine, kind.patience.format(seconds=source.limits.query_timeout))
     else:
-        if not Path(url.database or "").is_file():
+        file = Path(url.database or "")
+        if not file.is_file():
             raise SourceRefused(
-                f"Source {source.name}: the file {url.database} does not exist.",
+                f"Source {source.name}: {file} {'is not a file' if file.exists() else 'does not exist'}.",
                 remedy=f"Correct UDM_SOURCE_{source.name}, or put the file there.",
             )
         uri = _sqlite_uri(url)

@@ -11,8 +11,8 @@ import re
 from extract.connectorx_extractor.process import DIED, SILENT
 from model.errors import PipelineError, SourceRefused, SourceTableMissing, SourceUnavailable
 
-# PostgreSQL's SQLSTATEs and MySQL's numbers for: no such table, schema or database, no right to read it.
-_NOT_READABLE = frozenset({"42P01", "3F000", "42501", "1044", "1049", "1142", "1143", "1146"})
+# PostgreSQL's SQLSTATEs and MySQL's numbers for: no such table or schema, no right to read it.
+_NOT_READABLE = frozenset({"42P01", "3F000", "42501", "1142", "1143", "1146"})
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 # https://mariadb.com/docs/server/reference/error-codes/mariadb-error-code-reference, and the SQLSTATEs that go with them
 _PASSING = frozenset(
@@ -61,9 +61,35 @@ _FILE_REMEDY = (
 _NETWORK_IN_PANIC = ("kind: Io", "kind: Closed", "kind: Connect", "IO error", "IoError", "timed out", "Timeout")
 
 
+_LOGIN_REMEDY = (
+    "Check the user in UDM_SOURCE_{source} and its password (UDM_SOURCE_{source}_PASSWORD or"
+    " UDM_SOURCE_{source}_PASSWORD_FILE), and that the server lets it in from this machine."
+)
+# What a person corrects, by the numbers and the words that say so: the first that fits.
+_REMEDIES: tuple[tuple[frozenset[str], tuple[str, ...], str], ...] = (
+    (frozenset(), _OF_A_FILE, _FILE_REMEDY),
+    (
+        frozenset({"1044", "1049", "3D000"}),
+        ('FATAL: database "',),
+        "Correct the database in UDM_SOURCE_{source} (of MySQL also SourceSchemaName), or have its login let into it.",
+    ),
+    (
+        frozenset(),
+        ("Name or service not known", "failed to resolve host", "nodename nor servname", "getaddrinfo"),
+        "Correct the host in UDM_SOURCE_{source}, or the machine's name resolution.",
+    ),
+    (
+        frozenset({"1045", "1698", "1862", "4151", "28P01", "28000"}),
+        ("password authentication failed", "no password supplied", "pg_hba.conf", "not permitted to log in", 'FATAL: role "'),
+        _LOGIN_REMEDY,
+    ),
+)
+_OTHER_REMEDY = "Check UDM_SOURCE_{source} and the options behind its '?'; the source's log may have more."
+
+
 def refusal(what: str, source: str, code: str, message: str) -> PipelineError:
     """What SQLAlchemy's driver reports, by its code and its message without a password."""
-    message = message.rstrip(".") + "."
+    message = message.rstrip(".") + ("" if message.endswith("?") else ".")
     if code in _NOT_READABLE or message.startswith("no such table"):
         return SourceTableMissing(
             f"{what}: {message}",
@@ -72,11 +98,10 @@ def refusal(what: str, source: str, code: str, message: str) -> PipelineError:
     if _passes(code, message):
         return SourceUnavailable(
             f"{what}: the source cannot be used now: {message}",
-            remedy=f"Check that the source of UDM_SOURCE_{source} is up and takes connections.",
+            remedy=f"Check host and port in UDM_SOURCE_{source}, that the source is up and takes connections, and the firewalls.",
         )
-    remedy = f"Check UDM_SOURCE_{source}, its password and the source's log."
-    if any(words in message for words in _OF_A_FILE):
-        remedy = _FILE_REMEDY.format(source=source)
+    fitting = (remedy for codes, words, remedy in _REMEDIES if code in codes or any(word in message for word in words))
+    remedy = next(fitting, _OTHER_REMEDY).format(source=source)
     return SourceRefused(f"{what}: the source cannot be used: {message}", remedy=remedy)
 
 

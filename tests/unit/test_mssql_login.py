@@ -191,6 +191,12 @@ def test_what_may_pass_by_itself(state: str, number: int, expected: bool) -> Non
     assert is_transient(sa.exc.DBAPIError("SELECT 1205", {}, error)) is expected
 
 
+def test_a_certificate_does_not_become_trusted_by_itself() -> None:
+    text = "SSL Provider: [error:0A000086:SSL routines::certificate verify failed:self-signed certificate]"
+    assert not is_transient(odbc("08001", text))
+    assert is_transient(odbc("08001", "SSL Provider: connection reset"))
+
+
 def test_another_drivers_error_and_our_own_are_not_sql_servers() -> None:
     assert not is_transient(ValueError("(1205)"))
     assert not is_transient(ConnectionResetError("08S01", "(1205)"))

@@ -133,7 +133,7 @@ def test_a_server_killed_in_mid_read_fails_cleanly_and_costs_a_retry_when_it_com
     ("statements", "error"),
     [
         (["ALTER USER reader ACCOUNT LOCK"], "SourceRefused"),
-        (["REVOKE SELECT ON shop.* FROM reader"], "SourceTableMissing"),
+        (["REVOKE SELECT ON shop.* FROM reader"], "SourceRefused"),
         (["ALTER TABLE shop.big RENAME TO shop.gone"], "SourceTableMissing"),
     ],
 )

@@ -57,10 +57,11 @@ class LayersAgree:
 
 def count_defects(target: Target, connection: sa.Connection, bronze: TableName) -> tuple[int, dict[Defect, int]]:
     """Versions looked at, and how many have which defect."""
-    versions = _judged(target, bronze)
-    rows = connection.execute(sa.select(versions.c.defect, sa.func.count()).group_by(versions.c.defect)).all()
-    found = {Defect(defect): count for defect, count in rows if defect is not None}
-    return sum(count for _, count in rows), dict(sorted(found.items()))
+    table = target.table(bronze, (sc.SCD2_KEY,))
+    versions = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+    judged = _judged(target, bronze)
+    query = sa.select(judged.c.defect, sa.func.count()).where(judged.c.defect.is_not(None)).group_by(judged.c.defect)
+    return versions, dict(sorted((Defect(defect), count) for defect, count in connection.execute(query)))
 
 
 def find_defects(target: Target, connection: sa.Connection, bronze: TableName, limit: int) -> list[DefectiveVersion]:
@@ -75,7 +76,7 @@ def find_defects(target: Target, connection: sa.Connection, bronze: TableName, l
 
 
 def _judged(target: Target, bronze: TableName) -> sa.Subquery:
-    """Every version with the next one of its key and its defect, NULL where there is none."""
+    """Versions with the next one of their key and their defect, NULL where there is none; none of keys that cannot have one."""
     table = target.table(bronze, (sc.SCD2_KEY, sc.KEY_HASH, sc.EFFECTIVE, sc.END, sc.ACTIVE, sc.SCD2_OPERATION))
     start, end, active = (table.c[name] for name in (sc.EFFECTIVE, sc.END, sc.ACTIVE))
     ended = sa.case((end.is_(None), 1), else_=0)
@@ -84,13 +85,23 @@ def _judged(target: Target, bronze: TableName) -> sa.Subquery:
     def following(column: sa.ColumnElement[object]) -> sa.ColumnElement[object]:
         return sa.func.lead(column).over(partition_by=table.c[sc.KEY_HASH], order_by=order)
 
-    pairs = sa.select(
+    query = sa.select(
         *(table.c[name] for name in (sc.SCD2_KEY, sc.EFFECTIVE, sc.END, sc.ACTIVE, sc.SCD2_OPERATION)),
         following(start).label("next_start"),
         following(active).label("next_active"),
         following(table.c[sc.SCD2_KEY]).label("next_version"),
-    ).subquery("pairs")
+    )
+    pairs = query.where(table.c[sc.KEY_HASH].in_(_suspects(table))).subquery("pairs")
     return sa.select(pairs, _defect(pairs).label("defect")).subquery("judged")
+
+
+def _suspects(table: sa.TableClause) -> sa.CompoundSelect[bytes]:
+    """Keys, some of them twice, that have another version than one which is active and open: most have none, and are not sorted."""
+    key, active = table.c[sc.KEY_HASH], table.c[sc.ACTIVE]
+    closed = sa.select(key).where(sa.or_(active == sa.false(), table.c[sc.END].is_not(None)))
+    # Without a word of the end, for an index over the active versions answers this.
+    several = sa.select(key).where(active == sa.true()).group_by(key).having(sa.func.count() > 1)
+    return sa.union_all(closed, several)
 
 
 def _defect(pairs: sa.Subquery) -> sa.ColumnElement[str]:

@@ -224,13 +224,19 @@ class Target(ABC):
         return self.read(connection, query, rows)
 
     def value_sums(
-        self, rows: sa.FromClause, key_hash: sa.ColumnElement[Any], columns: Sequence[sa.ColumnElement[Any]]
-    ) -> sa.Select[int, int, Decimal] | None:
-        """A query of counts, and sums of hashes of the values of `columns`, by the first 12 bits of `key_hash`.
+        self,
+        rows: sa.FromClause,
+        conditions: Sequence[sa.ColumnElement[bool]],
+        key_hash: sa.ColumnElement[Any],
+        values: Sequence[tuple[Column, sa.ColumnElement[Any]]],
+        hashes: Sequence[sa.ColumnElement[Any]],
+    ) -> sa.Select[int, int, Decimal, Decimal] | None:
+        """By the first 12 bits of `key_hash` of the rows that meet the conditions: how many, and two sums of hashes.
 
-        Equal values have equal hashes in any table of this target. None where it has no such function, or reads rows as fast.
+        The first is of values and stored hashes together, the second of the values alone, as they travel. Equal values have
+        equal hashes in any table of this target. None where it has no such function, or reads rows as fast.
         """
-        del rows, key_hash, columns
+        del rows, conditions, key_hash, values, hashes
         return None
 
     def read_hashes(

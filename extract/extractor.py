@@ -49,6 +49,14 @@ class SourceDescription:
     key: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueSum:
+    """How many rows there are, and the sum of the hashes of their values."""
+
+    rows: int
+    total: int
+
+
 class Extractor(ABC):
     """One source. A context manager; one thread at a time uses it, `interrupt` may come from another."""
 
@@ -86,6 +94,15 @@ class Extractor(ABC):
             SourceRefused: it failed as it would again.
             IncompleteExtract: fewer or more rows came than the source has in the same snapshot.
         """
+
+    def value_sum(self, table: SourceTable, columns: Sequence[Column], selection: Selection | None = None) -> ValueSum | None:
+        """What the source itself makes of the values that `read` would deliver, of one consistent look.
+
+        `columns` come in the order that the warehouse's sum has them in. None where the source makes no sum that a warehouse
+        could have too, or not in the time that a query may take.
+        """
+        del table, columns, selection
+        return None
 
     @abstractmethod
     def interrupt(self) -> None:

@@ -34,6 +34,7 @@ _OFFSET = r" ?([+-])(\d{2}):?(\d{2})?"
 _ZONED = _MOMENT + r" ?(?:Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?(?: .*)?)?$"
 # The clocks of no two places on Earth differ by more.
 _FARTHEST = timedelta(hours=26)
+_SOME_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - of any clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,18 @@ class DateColumn:
         for window in windows if len(values) else ():
             found |= self.within(values, window)
         return found
+
+    def days(self, values: pl.Series) -> pl.Series:
+        """The day of each value of the column, in the dtype that it travels in, or what is alike for all values of one."""
+        comparable = self.comparable(values)
+        match comparable.dtype:
+            case pl.Datetime() as instants:
+                local = comparable.dt.convert_time_zone(self.zone.key) if instants.time_zone else comparable
+                return local.dt.date()
+            case pl.String:
+                return comparable.str.head(len(str(self.spelled(_SOME_DAY))))
+            case _:
+                return comparable
 
     def within(self, values: pl.Series, window: Interval) -> pl.Series:
         """Which values of the column, in the dtype that they travel in, lie in a window."""

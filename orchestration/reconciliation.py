@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 
 from cdc.reconciliation.repair import Repair, RepairCounts, plan_repair
@@ -16,6 +17,7 @@ from data_load.markers import unpromoted
 from model.errors import IntegrityError
 from model.ops import EventType, Status
 from observability.event_tracker import Event
+from orchestration.checkpoints import Checkpoints
 from orchestration.extraction import Described, describe_table
 from orchestration.guards import deletes_blocked
 from orchestration.reconciliation_checks import history_checks
@@ -110,10 +112,17 @@ class Reconciliation:
 
             began = time.perf_counter()
             reads = SidesReading(run=run, config=config, sides=sides, reading=reading)
-            counts = ValueComparison(reads=reads, portion=portion, full=self.asked.full).compare(take)
+            parts = portion.in_parts(_rows_by_day(run, described, portion))
+            comparison = ValueComparison(reads=reads, full=self.asked.full)
+            for place, part in enumerate(parts):
+                run.reporter.windows_done(str(config), place, len(parts))
+                LOG.debug("%s: part %d of %d", config, place + 1, len(parts))
+                comparison.compare(part, take)
             reading.let_go()
+            counts = comparison.counts
             checks = (
                 *_value_checks(counts, sides, time.perf_counter() - began),
+                *([] if portion.date is None else [_windows_check(counts, len(parts))]),
                 *history_checks(run.target, described.tables, run.batch),
             )
             event.RowsExtracted, event.RowsQuarantined = counts.source_rows, counts.quarantined + counts.null_keys
@@ -156,7 +165,6 @@ def _value_checks(counts: ValueCounts, sides: Sides, seconds: float) -> tuple[Ch
     aside = {
         "quarantined": counts.quarantined + counts.null_keys,
         "in flight": counts.in_flight,
-        "in another window": counts.moved,
         "duplicates at the source": counts.duplicates,
         "not compared": ", ".join(f"{name} ({why})" for name, why in sides.unshown.items()),
         **{f"differing in excluded {name}": count for name, count in counts.apart.items()},
@@ -172,6 +180,22 @@ def _value_checks(counts: ValueCounts, sides: Sides, seconds: float) -> tuple[Ch
         )
         for layer in Layer
     )
+
+
+def _rows_by_day(run: RunContext, described: Described, portion: Portion) -> dict[date, int]:
+    """How many rows days had when they were read last, as far as ops knows."""
+    days = [window.day for window in portion.windows if window.day is not None]
+    if not days:
+        return {}
+    reads = Checkpoints(target=run.target, tables=described.tables).reads_since(min(days))
+    return {read.day: read.rows for read in reads}
+
+
+def _windows_check(counts: ValueCounts, parts: int) -> Check:
+    """Rows in the wrong window: they are of another day than at the source."""
+    found = {f"in {layer.capitalize()}": counts.misplaced[layer] for layer in Layer}
+    details = {**found, "compared in parts": parts}
+    return Check(name="WINDOWS", compared=counts.source_rows, different=sum(found.values()), details=details, seconds=0)
 
 
 def _refusal(run: RunContext, described: Described, plan: RepairCounts, counts: ValueCounts) -> str:

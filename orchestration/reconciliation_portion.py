@@ -1,9 +1,13 @@
-"""Which rows are reconciled: all of a small table, of a large one those since FirstLoadDate or `--from`, up to `--to`."""
+"""Which rows are reconciled: all of a small table, of a large one those since FirstLoadDate or `--from`, up to `--to`.
+
+A large table is compared part by part, each of days that had about as many rows together when they were loaded.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -19,13 +23,23 @@ from orchestration.large_plan import calendar_of, date_named
 from orchestration.pipeline_state import Asked
 from orchestration.table_config import TableConfig
 
+RowsByDay = Mapping[date, int]
+PART_ROWS = 2_000_000
+"""What is compared at a time; memory does not depend on it, but how much is read again where a read breaks off."""
+MOST_PARTS = 50
+"""Servers have no index of Bronze by date: each part is a look at all of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
-    """Windows of a date column, or all rows where there are none. The windows share no row."""
+    """Windows of a date column, or all rows where there are none. The windows share no row.
+
+    `before` are those that were compared already, by the same run.
+    """
 
     date: DateColumn | None = None
     windows: tuple[Window, ...] = ()
+    before: tuple[Window, ...] = ()
 
     def selections(self) -> tuple[Between | None, ...]:
         """What the source is asked for, one read each."""
@@ -46,6 +60,34 @@ class Portion:
         if self.date is None:
             return frame
         return frame.filter(self.date.within_any(frame.get_column(self.date.column.name), self.windows))
+
+    def compared_before(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows that lie in windows which were compared already."""
+        if self.date is None:
+            return frame.clear()
+        return frame.filter(self.date.within_any(frame.get_column(self.date.column.name), self.before))
+
+    def in_parts(self, rows: RowsByDay) -> list[Portion]:
+        """The same rows one part after the other, each of days that have `rows` enough together; those without a date last."""
+        if self.date is None:
+            return [self]
+        windows = [part for window in self.windows for part in _divided(window, rows)]
+        return [replace(self, windows=(window,), before=tuple(windows[:place])) for place, window in enumerate(windows)]
+
+
+def _divided(window: Window, rows: RowsByDay) -> list[Window]:
+    if window.day is None:
+        return [window]
+    days = sorted(day for day in rows if day > window.day and (window.end is None or midnight(day) < window.end))
+    most = max(PART_ROWS, sum(rows[day] for day in (window.day, *days) if day in rows) // MOST_PARTS)
+    starts, held = [window.day], rows.get(window.day, 0)
+    for day in days:
+        if held and held + rows[day] > most:
+            starts.append(day)
+            held = 0
+        held += rows[day]
+    ends = [*(midnight(day) for day in starts[1:]), window.end]
+    return [replace(window, day=day, start=midnight(day), end=end) for day, end in zip(starts, ends, strict=True)]
 
 
 WHOLE = Portion()

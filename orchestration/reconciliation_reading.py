@@ -11,6 +11,7 @@ import polars as pl
 
 from cdc.reconciliation.rows import Layer
 from cdc.reconciliation.segments import segment_of
+from extract.extractor import ValueSum
 from extract.hashing import in_order, prefetched
 from extract.selection import WithKeys
 from model.system_columns import KEY_HASH
@@ -56,6 +57,19 @@ class SidesReading:
                     self.run.cancellation.check()
                     yield portion.inside(frame), null_keys
 
+    def source_sum(self, portion: Portion) -> ValueSum | None:
+        """What the source itself makes of the portion's values; None where no layer could be compared by that."""
+        columns = self.sides.summed()
+        if columns is None:
+            return None
+        found = ValueSum(rows=0, total=0)
+        for selection in portion.selections():
+            part = self.reading.extractor().value_sum(self.config.source_table, columns, selection)
+            if part is None:
+                return None
+            found = ValueSum(rows=found.rows + part.rows, total=found.total + part.total)
+        return found
+
     def layer(self, layer: Layer, portion: Portion, segments: pl.Series | None) -> Iterator[pl.DataFrame]:
         """Frames of a layer's current rows; those of other segments may come too."""
         target = self.run.target
@@ -64,13 +78,18 @@ class SidesReading:
                 self.run.cancellation.check()
                 yield portion.inside(self.sides.layer_rows(layer, frame))
 
-    def source_again(self, before: pl.DataFrame) -> pl.DataFrame:
-        """The source's rows of these keys, as they are now."""
-        if before.height <= _KEYS_BY_KEY and not self.sides.masked_key:
+    def source_again(self, before: pl.DataFrame, portion: Portion) -> pl.DataFrame:
+        """The source's rows of these keys, as they are now; most of them lie in the portion."""
+        by_key = not self.sides.masked_key
+        if before.height <= _KEYS_BY_KEY and by_key:
             return self._by_key(before)
         keys = before.select(KEY_HASH)
-        frames = (frame.join(keys, on=KEY_HASH, how="semi") for frame, _ in self.source(WHOLE, staged=True))
-        return pl.concat([self.sides.empty_source(), *frames])
+        arriving = self.source(portion if by_key else WHOLE, staged=True)
+        frames = (frame.join(keys, on=KEY_HASH, how="semi") for frame, _ in arriving)
+        found = pl.concat([self.sides.empty_source(), *frames])
+        if portion.date is None or not by_key:
+            return found
+        return pl.concat([found, self._by_key(before.join(found, on=KEY_HASH, how="anti"))])
 
     def _by_key(self, before: pl.DataFrame) -> pl.DataFrame:
         rules, names = self.sides.described.rules, self.sides.tables.keys

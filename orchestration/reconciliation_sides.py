@@ -16,6 +16,7 @@ from cdc.reconciliation.rows import Layer
 from cdc.reconciliation.segments import KEY_LIES, ROW_LIES, ROWS, SEGMENT, ranges
 from connections.target import Target
 from data_load.chunks import within
+from extract.extractor import ValueSum
 from model import system_columns as sc
 from model.chunks import KeyRange
 from model.conform import conform
@@ -55,6 +56,17 @@ class Sides:
     def masked_key(self) -> bool:
         """Whether what is stored of a key says nothing that its source could be asked by."""
         return bool(self.described.layouts.layout.key_masks)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The names of the columns whose values are compared, the key's among them, in their order."""
+        return tuple(sorted((*self.layout.key_names, *self.layout.value_names)))
+
+    def summed(self) -> list[Column] | None:
+        """These columns of the source, where it and a layer can be compared by sums of their values as they are."""
+        at_source = {column.name: column for column in self.described.rules.columns}
+        here = all(name in at_source and name in self.held[Layer.STAGE] for name in self.compared)
+        return [at_source[name] for name in self.compared] if here and not self.described.rules.masks else None
 
     def source_rows(self, frame: pl.DataFrame, *, staged: bool = False) -> tuple[pl.DataFrame, int]:
         """A frame of the source with its hashes, and how many rows with a NULL in the key are left out of it."""
@@ -178,23 +190,38 @@ def read_layer(
     yield from target.read_many(connection, query, _ROWS)
 
 
-def read_value_sums(target: Target, sides: Sides, layer: Layer, portion: Portion) -> pl.DataFrame | None:
-    """Counts and sums of a layer's rows by segment as the target makes them of its values, for layers to be compared by.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueSums:
+    """What a target makes of a layer's values: `by_segment` for layers to be compared by, `values` for the source to be."""
 
-    None where the target has no such sums, or the layers do not hold the same columns in the same types.
-    """
+    by_segment: pl.DataFrame
+    values: ValueSum
+
+
+def read_value_sums(target: Target, sides: Sides, layer: Layer, portion: Portion) -> ValueSums | None:
+    """The sums of a layer's rows; None where the target has none, or the layers hold other columns, or in other types."""
     stage, bronze = ({name: c.source_type for name, c in sides.held[one].items() if name in sides.tables.names} for one in Layer)
     if stage != bronze or (portion.date is not None and portion.date.margin):
         return None
-    hashes = (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT)
-    table = target.table(name_of(sides.tables, layer), (*sides.tables.names, *hashes, _FLAG[layer]))
-    query = target.value_sums(table, table.c[sc.KEY_HASH], [table.c[name] for name in (*sorted(stage), *hashes)])
+    held = sides.held[layer]
+    system = (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT)
+    table = target.table(name_of(sides.tables, layer), (*sides.tables.names, *system, _FLAG[layer]))
+    compared = [name for name in sides.compared if name in held]
+    values = [(held[name], target.travelling(held[name])) for name in compared]
+    rest = [table.c[name] for name in (*sorted(stage.keys() - set(compared)), *system)]
+    conditions = (table.c[_FLAG[layer]] == sa.true(), *portion.conditions(table))
+    query = target.value_sums(table, conditions, table.c[sc.KEY_HASH], values, rest)
     if query is None:
         return None
-    query = query.where(table.c[_FLAG[layer]] == sa.true(), *portion.conditions(table))
     with target.engine.connect() as connection:
-        rows = [(row[0], row[1], str(row[2])) for row in connection.execute(query)]
-    return pl.DataFrame(rows, schema={SEGMENT: pl.UInt32, ROWS: pl.Int64, "total": pl.String}, orient="row")
+        rows = connection.execute(query).all()
+    frame = pl.DataFrame(
+        [(segment, count, str(total)) for segment, count, total, _ in rows],
+        schema={SEGMENT: pl.UInt32, ROWS: pl.Int64, "total": pl.String},
+        orient="row",
+    )
+    values_of_all = ValueSum(rows=sum(row[1] for row in rows), total=sum(int(row[3]) for row in rows))
+    return ValueSums(by_segment=frame, values=values_of_all)
 
 
 _FLAG = {Layer.STAGE: sc.CDC_IS_CURRENT, Layer.BRONZE: sc.ACTIVE}

@@ -96,7 +96,7 @@ def _judged(target: Target, bronze: TableName) -> sa.Subquery:
 
 
 def _suspects(table: sa.TableClause) -> sa.CompoundSelect[bytes]:
-    """Keys, some of them twice, that have another version than one which is active and open: most have none, and are not sorted."""
+    """Keys, some of them twice, whose versions are not just one, open and active: those of the others need not be sorted."""
     key, active = table.c[sc.KEY_HASH], table.c[sc.ACTIVE]
     closed = sa.select(key).where(sa.or_(active == sa.false(), table.c[sc.END].is_not(None)))
     # Without a word of the end, for an index over the active versions answers this.

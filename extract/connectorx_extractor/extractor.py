@@ -12,6 +12,7 @@ from functools import partial
 import polars as pl
 import sqlalchemy as sa
 
+from connections.postgresql_sums import SINCE
 from extract.connectorx_extractor.catalogue import read_description, read_led_to_by
 from extract.connectorx_extractor.connection import checked_url, connectorx_url, open_engine, translated
 from extract.connectorx_extractor.failures import broken_off
@@ -19,8 +20,9 @@ from extract.connectorx_extractor.kinds import KINDS
 from extract.connectorx_extractor.process import ReaderProcess, ReadFailed
 from extract.connectorx_extractor.snapshot import Snapshot, hold_snapshot
 from extract.connectorx_extractor.statement import Statement, counted, read_statement
+from extract.connectorx_extractor.sums import is_summed, sum_query
 from extract.connectorx_extractor.values import canonical
-from extract.extractor import Extractor, SourceDescription, SourceTable
+from extract.extractor import Extractor, SourceDescription, SourceTable, ValueSum
 from extract.partitions import Part
 from extract.selection import Selection
 from extract.side_by_side import in_one_stream, merged, report_counts, split_column
@@ -33,6 +35,7 @@ from sources.registry import Source
 _COLUMN = re.compile(r"(?:FromSql|InvalidColumnType|FromSqlConversionFailure)\((\d+)")
 _OVERFLOW = "byte array offset overflow"
 _SEVERAL = 2
+_QUERY_CANCELED = "57014"  # by its time-out
 
 
 class ConnectorXExtractor(Extractor):
@@ -75,6 +78,27 @@ class ConnectorXExtractor(Extractor):
         if selection is not None or not (yield from self._read_ranges(table, columns, batch_rows)):
             self._engine.dispose()  # one connection at a time
             yield from self._read_statement(table, columns, whole, batch_rows)
+
+    def value_sum(self, table: SourceTable, columns: Sequence[Column], selection: Selection | None = None) -> ValueSum | None:
+        """By the function that a PostgreSQL warehouse has too, where all types are such that both hash them alike."""
+        if not self._kind.makes_sums or not all(map(is_summed, columns)):
+            return None
+        query = sum_query(self._kind, self._placed(table), columns, selection)
+        with (
+            translated(str(table), self._name, self._url),
+            self._engine.connect() as connection,
+            self._cancelled(table, connection),
+        ):
+            if (connection.dialect.server_version_info or (0,)) < (SINCE,):
+                return None
+            connection.execute(sa.text(self._kind.session or ""))
+            try:
+                rows, total = connection.execute(query).one()
+            except sa.exc.OperationalError as error:
+                if self._interrupted or getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
+                    raise
+                return None  # reading them may take longer than summing them up may
+        return ValueSum(rows=rows, total=int(total or 0))
 
     def _read_ranges(self, table: SourceTable, columns: Sequence[Column], batch_rows: int) -> Generator[pl.DataFrame, None, bool]:
         """Read ranges of PartitionOn side by side; False, and nothing was read, where that cannot be done."""

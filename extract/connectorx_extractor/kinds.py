@@ -33,7 +33,8 @@ class SourceKind:
     `session` makes the text that the source writes independent of its own settings; `options` are the parameters behind a
     URL's '?' that SQLAlchemy's driver and ConnectorX take alike, `url_options` those that a URL gets where it does not have
     them. `arguments` are for SQLAlchemy's driver alone, and `patience` is a statement that bounds its sessions' statements.
-    `snapshot` is None where several sessions cannot see one snapshot, and `one_stream` says why.
+    `snapshot` is None where several sessions cannot see one snapshot, and `one_stream` says why. `makes_sums`: its values can
+    be summed up there (`sums`).
     """
 
     driver: str
@@ -49,6 +50,7 @@ class SourceKind:
     patience: str | None = None
     snapshot: SharedSnapshot | None = None
     one_stream: str = ""
+    makes_sums: bool = False
 
 
 _POSTGRESQL = SourceKind(
@@ -92,6 +94,7 @@ _POSTGRESQL = SourceKind(
     ),
     url_options=lambda limits: {"application_name": _PROGRAM, "connect_timeout": str(limits.connect_timeout)},
     patience="SET statement_timeout = '{seconds}s'",
+    makes_sums=True,
     # https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-SNAPSHOT-SYNCHRONIZATION
     snapshot=SharedSnapshot(
         # Python reads the ends of ranges from text of this form only.

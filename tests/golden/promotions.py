@@ -159,7 +159,8 @@ def others(name: str, tables: WarehouseTable = TABLES) -> Iterator[tuple[str, li
 
 def _value_sums(target: Target, tables: WarehouseTable) -> sa.Executable:
     stage = target.table(tables.stage, (*tables.names, KEY_HASH, ROW_HASH))
-    query = target.value_sums(stage, stage.c[KEY_HASH], list(stage.c))
+    values = [(column, stage.c[column.name]) for column in tables.columns]
+    query = target.value_sums(stage, (), stage.c[KEY_HASH], values, [stage.c[KEY_HASH], stage.c[ROW_HASH]])
     assert query is not None
     return query
 

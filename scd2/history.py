@@ -140,24 +140,30 @@ def mending(target: Target, bronze: TableName, found: DefectiveVersion) -> str:
 
 def layers_agree(target: Target, connection: sa.Connection, tables: WarehouseTable) -> LayersAgree:
     """Stage's current rows against Bronze's active versions, by key and stored row hash."""
-    keys, only_stage, only_bronze, other = connection.execute(agreement(target, tables)).one()
-    return LayersAgree(keys=keys, only_stage=int(only_stage), only_bronze=int(only_bronze), other_hash=int(other))
+    of_stage, of_bronze = agreement(target, tables)
+    in_stage, only_stage, other = connection.execute(of_stage).one()
+    only_bronze = connection.execute(of_bronze).scalar_one()
+    return LayersAgree(keys=in_stage + only_bronze, only_stage=int(only_stage), only_bronze=only_bronze, other_hash=int(other))
 
 
-def agreement(target: Target, tables: WarehouseTable) -> sa.Select[int, int, int, int]:
-    """The query of all keys, those that one layer alone has, and those with two hashes."""
+def agreement(target: Target, tables: WarehouseTable) -> tuple[sa.Select[int, int, int], sa.Select[int]]:
+    """The queries of Stage's keys, those that it alone has, and those with two hashes; and of those that Bronze alone has.
+
+    Two joins and no full one, of which not every server is capable where keys are binary.
+    """
     stage = _current(target, tables.stage, sc.ROW_HASH, sc.CDC_IS_CURRENT, "s")
     bronze = _current(target, tables.bronze, sc.BRONZE_HASH, sc.ACTIVE, "b")
 
     def count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
         return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
 
-    return sa.select(
-        sa.func.count(),
-        count(bronze.c.key_hash.is_(None)),
-        count(stage.c.key_hash.is_(None)),
-        count(stage.c.row_hash != bronze.c.row_hash),
-    ).select_from(stage.outerjoin(bronze, stage.c.key_hash == bronze.c.key_hash, full=True))
+    same_key = stage.c.key_hash == bronze.c.key_hash
+    of_stage = sa.select(sa.func.count(), count(bronze.c.key_hash.is_(None)), count(stage.c.row_hash != bronze.c.row_hash))
+    of_bronze = sa.select(sa.func.count()).select_from(bronze)
+    return (
+        of_stage.select_from(stage.outerjoin(bronze, same_key)),
+        of_bronze.where(~sa.exists(sa.select(sa.literal_column("1")).select_from(stage).where(same_key))),
+    )
 
 
 def _current(target: Target, name: TableName, row_hash: str, flag: str, alias: str) -> sa.Subquery:

@@ -24,7 +24,7 @@ DAYS: tuple[tuple[Row, ...], ...] = (
     tuple((i, f"name {i}", f"{i}.1", "2026-01-01 00:00:00.000001", b"\x00") for i in range(1, 21)),
     tuple((i, f"later {i}", f"{i}.1", "2026-01-01 00:00:00.000001", None) for i in range(1, 21) if i != 20),
 )
-CURRENT, ACTIVE = '"_cdc_is_current"', '"UdmActiveFlag"'
+CURRENT, ACTIVE = '"_cdc_is_current" = {true}', '"UdmActiveFlag" = {true}'
 
 
 class Reconciled:
@@ -270,7 +270,9 @@ def test_what_says_nothing_is_counted_apart(
         pipeline.query(f"{insert} VALUES ('DNA', 'V', '{name}', {rule})")
     pipeline.source.table("T", "ID INTEGER, SECRET VARCHAR, HIDDEN VARCHAR, TAIL VARCHAR, LOOSE INTEGER, GONE VARCHAR, N DOUBLE")
     rows = "INSERT INTO T SELECT i, 's' || i, 'h' || i, 'tail-' || 1000 + i, i, 'g', i FROM range(1, 9) AS r (i)"
-    pipeline.source.execute(rows, "UPDATE T SET N = 'nan' WHERE ID = 8", "UPDATE T SET N = -0.0 WHERE ID = 7")
+    pipeline.source.execute(rows, "UPDATE T SET N = -0.0 WHERE ID = 7")
+    if pipeline.backend.name != "mssql":  # which has none
+        pipeline.source.execute("UPDATE T SET N = 'nan' WHERE ID = 8")
     pipeline.source.view("V", "SELECT * FROM T")
     loaded.load()
     # The row of key 1 is another one at each read, key 2 comes with two rows that differ, one row has no key, one comes twice.

@@ -207,11 +207,21 @@ SELECT "UDM_Stage"."DNA"."ACCT_cdc"._key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row
 
 -- A reconciliation: do the layers agree
 
-SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1 ELSE :param_2 END), :coalesce_2) AS coalesce_1, coalesce(sum(CASE WHEN (s.key_hash IS NULL) THEN :param_3 ELSE :param_4 END), :coalesce_4) AS coalesce_3, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_5 ELSE :param_6 END), :coalesce_6) AS coalesce_5
+SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1 ELSE :param_2 END), :coalesce_2) AS coalesce_1, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_3 ELSE :param_4 END), :coalesce_4) AS coalesce_3
  FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS row_hash
  FROM "UDM_Stage"."DNA"."ACCT_cdc"
- WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_is_current = true) AS s FULL OUTER
+ WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_is_current = true) AS s LEFT OUTER
  JOIN (SELECT "UDM_Bronze"."DNA"."ACCT_scd2_python"._key_hash AS key_hash, "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmHash" AS row_hash
  FROM "UDM_Bronze"."DNA"."ACCT_scd2_python"
  WHERE "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmActiveFlag" = true) AS b
  ON s.key_hash = b.key_hash;
+
+SELECT count(*) AS count_1
+ FROM (SELECT "UDM_Bronze"."DNA"."ACCT_scd2_python"._key_hash AS key_hash, "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmHash" AS row_hash
+ FROM "UDM_Bronze"."DNA"."ACCT_scd2_python"
+ WHERE "UDM_Bronze"."DNA"."ACCT_scd2_python"."UdmActiveFlag" = true) AS b
+ WHERE NOT (EXISTS (SELECT 1
+ FROM (SELECT "UDM_Stage"."DNA"."ACCT_cdc"._key_hash AS key_hash, "UDM_Stage"."DNA"."ACCT_cdc"._row_hash AS row_hash
+ FROM "UDM_Stage"."DNA"."ACCT_cdc"
+ WHERE "UDM_Stage"."DNA"."ACCT_cdc"._cdc_is_current = true) AS s
+ WHERE s.key_hash = b.key_hash));

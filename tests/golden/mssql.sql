@@ -600,6 +600,9 @@ SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash, [UDM_Bronze].[DNA].[ACCT
  AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash < 0x00500000000000000000000000000000 OR [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash >= 0x00900000000000000000000000000000
  AND [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash < 0x00a00000000000000000000000000000);
 
+SELECT count(*) AS count_1
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python];
+
 SELECT judged.defect, count(*) AS count_1
  FROM (SELECT pairs._scd2_key AS _scd2_key, pairs.[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], pairs.[UdmEndDateTime] AS [UdmEndDateTime], pairs.[UdmActiveFlag] AS [UdmActiveFlag], pairs.[UdmScd2Operation] AS [UdmScd2Operation], pairs.next_start AS next_start, pairs.next_active AS next_active, pairs.next_version AS next_version, CASE WHEN (pairs.[UdmActiveFlag] = 1
  AND pairs.next_active = 1) THEN 'TWO_ACTIVE' WHEN (pairs.[UdmActiveFlag] = 1
@@ -609,7 +612,14 @@ SELECT judged.defect, count(*) AS count_1
  AND pairs.[UdmEndDateTime] IS NOT NULL
  AND (pairs.next_start > pairs.[UdmEndDateTime] OR pairs.next_start IS NULL)) THEN 'GAP' END AS defect
  FROM (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key AS _scd2_key, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] AS [UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] AS [UdmActiveFlag], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmScd2Operation] AS [UdmScd2Operation], lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_1 ELSE :param_2 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_start, lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_1 ELSE :param_2 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_active, lead([UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_1 ELSE :param_2 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_version
- FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]) AS pairs) AS judged GROUP BY judged.defect;
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash IN (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 0 OR [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NOT NULL UNION ALL
+ SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1 GROUP BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash HAVING count(*) > :count_2)) AS pairs) AS judged
+ WHERE judged.defect IS NOT NULL GROUP BY judged.defect;
 
 SELECT TOP __[POSTCOMPILE_param_1] judged.defect, judged._scd2_key, judged.[UdmEffectiveDateTime], judged.[UdmEndDateTime], judged.next_version, judged.next_start
  FROM (SELECT pairs._scd2_key AS _scd2_key, pairs.[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], pairs.[UdmEndDateTime] AS [UdmEndDateTime], pairs.[UdmActiveFlag] AS [UdmActiveFlag], pairs.[UdmScd2Operation] AS [UdmScd2Operation], pairs.next_start AS next_start, pairs.next_active AS next_active, pairs.next_version AS next_version, CASE WHEN (pairs.[UdmActiveFlag] = 1
@@ -620,17 +630,33 @@ SELECT TOP __[POSTCOMPILE_param_1] judged.defect, judged._scd2_key, judged.[UdmE
  AND pairs.[UdmEndDateTime] IS NOT NULL
  AND (pairs.next_start > pairs.[UdmEndDateTime] OR pairs.next_start IS NULL)) THEN 'GAP' END AS defect
  FROM (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key AS _scd2_key, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime] AS [UdmEffectiveDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] AS [UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] AS [UdmActiveFlag], [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmScd2Operation] AS [UdmScd2Operation], lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_2 ELSE :param_3 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_start, lead([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag]) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_2 ELSE :param_3 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_active, lead([UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) OVER (PARTITION BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash ORDER BY [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime], CASE WHEN ([UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NULL) THEN :param_2 ELSE :param_3 END, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime], [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS next_version
- FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]) AS pairs) AS judged
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash IN (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 0 OR [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEndDateTime] IS NOT NULL UNION ALL
+ SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1 GROUP BY [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash HAVING count(*) > :count_1)) AS pairs) AS judged
  WHERE judged.defect IS NOT NULL ORDER BY judged._scd2_key;
 
-SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1 ELSE :param_2 END), :coalesce_2) AS coalesce_1, coalesce(sum(CASE WHEN (s.key_hash IS NULL) THEN :param_3 ELSE :param_4 END), :coalesce_4) AS coalesce_3, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_5 ELSE :param_6 END), :coalesce_6) AS coalesce_5
+SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1 ELSE :param_2 END), :coalesce_2) AS coalesce_1, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_3 ELSE :param_4 END), :coalesce_4) AS coalesce_3
  FROM (SELECT [UDM_Stage].[DNA].[ACCT_cdc]._key_hash AS key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS row_hash
  FROM [UDM_Stage].[DNA].[ACCT_cdc]
- WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 1) AS s FULL OUTER
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 1) AS s LEFT OUTER
  JOIN (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash AS key_hash, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmHash] AS row_hash
  FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
  WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1) AS b
  ON s.key_hash = b.key_hash;
+
+SELECT count(*) AS count_1
+ FROM (SELECT [UDM_Bronze].[DNA].[ACCT_scd2_python]._key_hash AS key_hash, [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmHash] AS row_hash
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1) AS b
+ WHERE NOT (EXISTS (SELECT 1
+ FROM (SELECT [UDM_Stage].[DNA].[ACCT_cdc]._key_hash AS key_hash, [UDM_Stage].[DNA].[ACCT_cdc]._row_hash AS row_hash
+ FROM [UDM_Stage].[DNA].[ACCT_cdc]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._cdc_is_current = 1) AS s
+ WHERE s.key_hash = b.key_hash));
 
 SELECT DISTINCT [UDM_Stage].[DNA].[ACCT_cdc]._cdc_batch_id
  FROM [UDM_Stage].[DNA].[ACCT_cdc]

@@ -234,19 +234,30 @@ SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_has
 
 -- A reconciliation: do the layers agree
 
-SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1::INTEGER ELSE :param_2::INTEGER END), :coalesce_2::INTEGER) AS coalesce_1, coalesce(sum(CASE WHEN (s.key_hash IS NULL) THEN :param_3::INTEGER ELSE :param_4::INTEGER END), :coalesce_4::INTEGER) AS coalesce_3, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_5::INTEGER ELSE :param_6::INTEGER END), :coalesce_6::INTEGER) AS coalesce_5
+SELECT count(*) AS count_1, coalesce(sum(CASE WHEN (b.key_hash IS NULL) THEN :param_1::INTEGER ELSE :param_2::INTEGER END), :coalesce_2::INTEGER) AS coalesce_1, coalesce(sum(CASE WHEN (s.row_hash != b.row_hash) THEN :param_3::INTEGER ELSE :param_4::INTEGER END), :coalesce_4::INTEGER) AS coalesce_3
  FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS row_hash
  FROM "UDM_Stage.DNA"."ACCT_cdc"
- WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS s FULL OUTER
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS s LEFT OUTER
  JOIN (SELECT "UDM_Bronze.DNA"."ACCT_scd2_python"._key_hash AS key_hash, "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmHash" AS row_hash
  FROM "UDM_Bronze.DNA"."ACCT_scd2_python"
  WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = true) AS b
  ON s.key_hash = b.key_hash;
 
+SELECT count(*) AS count_1
+ FROM (SELECT "UDM_Bronze.DNA"."ACCT_scd2_python"._key_hash AS key_hash, "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmHash" AS row_hash
+ FROM "UDM_Bronze.DNA"."ACCT_scd2_python"
+ WHERE "UDM_Bronze.DNA"."ACCT_scd2_python"."UdmActiveFlag" = true) AS b
+ WHERE NOT (EXISTS (SELECT 1
+ FROM (SELECT "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS row_hash
+ FROM "UDM_Stage.DNA"."ACCT_cdc"
+ WHERE "UDM_Stage.DNA"."ACCT_cdc"._cdc_is_current = true) AS s
+ WHERE s.key_hash = b.key_hash));
+
 -- A reconciliation: sums of a layer's values
 
-SELECT get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_1::INTEGER) * :get_byte_2::INTEGER + FLOOR(get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_3::INTEGER) / :get_byte_4::INTEGER) AS anon_1, count(*) AS count_1, sum(CAST(hash_record_extended(row("UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order", "UDM_Stage.DNA"."ACCT_cdc"._key_hash, "UDM_Stage.DNA"."ACCT_cdc"._row_hash), :hash_record_extended_1::INTEGER) AS NUMERIC)) AS sum_1
- FROM "UDM_Stage.DNA"."ACCT_cdc" GROUP BY get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_1::INTEGER) * :get_byte_2::INTEGER + FLOOR(get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_3::INTEGER) / :get_byte_4::INTEGER);
+SELECT once.segment, count(*) AS count_1, sum(hash_record_extended(row(once.valued, once.h0, once.h1), 0)) AS sum_1, sum(once.valued) AS sum_2
+ FROM (SELECT get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_1::INTEGER) * 16 + (get_byte("UDM_Stage.DNA"."ACCT_cdc"._key_hash, :get_byte_2::INTEGER) >> 4) AS segment, hash_record_extended(row("UDM_Stage.DNA"."ACCT_cdc"."ACCTNBR", "UDM_Stage.DNA"."ACCT_cdc"."Order" COLLATE "C"), 0) AS valued, "UDM_Stage.DNA"."ACCT_cdc"._key_hash AS h0, "UDM_Stage.DNA"."ACCT_cdc"._row_hash AS h1
+ FROM "UDM_Stage.DNA"."ACCT_cdc" LIMIT ALL OFFSET 0) AS once GROUP BY once.segment;
 
 -- Hashes read back, from the index
 

@@ -278,7 +278,8 @@ def _reconcile(target: Any) -> None:
         list(read_layer(target, target, sides, layer, WHOLE_TABLE, pl.Series([3, 4, 9])))
     count_defects(target, target, TABLES.bronze)
     find_defects(target, target, TABLES.bronze, 100)
-    target.execute(agreement(target, TABLES))
+    for query in agreement(target, TABLES):
+        target.execute(query)
     batches_of(target, target, TABLES)
 
 

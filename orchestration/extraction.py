@@ -128,18 +128,21 @@ def compare_stream(
     return Compared(changes=changes, current=current, quarantined=quarantined)
 
 
-def describe_table(run: RunContext, config: TableConfig, extractor: Extractor) -> Described:
-    """Look the table up in its source's catalogue and in the target, and plan what has to change there."""
+def describe_table(run: RunContext, config: TableConfig, extractor: Extractor, *, tell: bool = True) -> Described:
+    """Look the table up in its source's catalogue and in the target, and plan what has to change there; `tell`: say so."""
     description = extractor.describe(config.source_table)
     tables, rules, key = columns_of(run, config, description)
     tables, plans = _planned(run, tables, rules)
     layouts = _layouts(run, tables, rules, key)
-    _tell(run, tables, plans, layouts)
-    return Described(tables=tables, plans=plans, rules=rules, layouts=layouts)
+    described = Described(tables=tables, plans=plans, rules=rules, layouts=layouts)
+    if tell:
+        tell_plan(run, described)
+    return described
 
 
-def _tell(run: RunContext, tables: WarehouseTable, plans: tuple[LayerPlan, LayerPlan], layouts: Layouts) -> None:
+def tell_plan(run: RunContext, described: Described) -> None:
     """Say what will be done to Stage and Bronze: all that a dry run does about it."""
+    tables, plans, layouts = described.tables, described.plans, described.layouts
     for step in (step for plan in plans for step in plan.steps(run.target)):
         LOG.info("%s: schema%s: %s", tables, ", not applied" if run.options.dry_run else "", step)
     for before, after in likely_renames(plans[0], layouts.columns_before):

@@ -18,11 +18,12 @@ from model.errors import IntegrityError
 from model.ops import EventType, Status
 from observability.event_tracker import Event
 from orchestration.checkpoints import Checkpoints
-from orchestration.extraction import Described, describe_table
+from orchestration.extraction import Described, describe_table, tell_plan
 from orchestration.guards import deletes_blocked
 from orchestration.reconciliation_checks import history_checks
 from orchestration.reconciliation_counts import count_checks
 from orchestration.reconciliation_log import DifferenceLog, record_checks
+from orchestration.reconciliation_mending import Undecided, advice_for
 from orchestration.reconciliation_portion import Portion, portion_of
 from orchestration.reconciliation_reading import SidesReading
 from orchestration.reconciliation_repair import RepairRows, repair_table
@@ -105,7 +106,10 @@ class Reconciliation:
             if run.batch:
                 self.differences.forget(config.source, config.table)
 
+            undecided = Undecided()
+
             def take(group: Group) -> None:
+                undecided.take(group)
                 self.differences.take(config.source, config.table, sides.tables.keys, group)
                 if self.asked.plan:
                     rows.take(_planned(group))
@@ -121,7 +125,7 @@ class Reconciliation:
             reading.let_go()
             counts = comparison.counts
             checks = (
-                *_value_checks(counts, sides, time.perf_counter() - began),
+                *_value_checks(run, counts, sides, undecided, time.perf_counter() - began),
                 *([] if portion.date is None else [_windows_check(counts, len(parts))]),
                 *history_checks(run.target, described.tables, run.batch),
             )
@@ -148,12 +152,18 @@ def _describe(run: RunContext, config: TableConfig, reading: SourceReading) -> D
     """The table as it is; nothing is registered, for nothing is loaded."""
     looking = replace(run, options=replace(run.options, dry_run=True))
     try:
-        described = describe_table(looking, config, reading.extractor())
+        described = describe_table(looking, config, reading.extractor(), tell=False)
     except BaseException:
         reading.let_go()
         raise
-    if any(plan.create for plan in described.plans):
+    missing = [str(plan.name) for plan in described.plans if plan.create]
+    if len(missing) == len(described.plans):
         raise IntegrityError(f"{config}: it has never been loaded, so there is nothing to reconcile.", remedy="Load it first.")
+    if missing:
+        raise IntegrityError(
+            f"{config}: {missing[0]} is gone, so there is nothing to compare with.", remedy="Restore it, or load the table anew."
+        )
+    tell_plan(looking, described)
     return described
 
 
@@ -161,7 +171,9 @@ def _planned(group: Group) -> Repair:
     return plan_repair(group.source, group.layers, group.differences)
 
 
-def _value_checks(counts: ValueCounts, sides: Sides, seconds: float) -> tuple[Check, ...]:
+def _value_checks(
+    run: RunContext, counts: ValueCounts, sides: Sides, undecided: Undecided, seconds: float
+) -> tuple[Check, ...]:
     aside = {
         "quarantined": counts.quarantined + counts.null_keys,
         "in flight": counts.in_flight,
@@ -176,6 +188,7 @@ def _value_checks(counts: ValueCounts, sides: Sides, seconds: float) -> tuple[Ch
             different=counts.different(layer),
             columns=counts.columns[layer],
             details={**{str(kind): counts.kinds[layer].get(str(kind), 0) for kind in Difference}, **aside},
+            advice=advice_for(run.target, sides.tables, layer, undecided),
             seconds=seconds,
         )
         for layer in Layer

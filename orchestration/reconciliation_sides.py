@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cdc.hashing import FrameHashing
 from cdc.reconciliation.rows import Layer
-from cdc.reconciliation.segments import KEY_LIES, ROW_LIES, ROWS, SEGMENT, ranges
+from cdc.reconciliation.segments import KEY_LIES, KEY_STORED, ROW_LIES, ROWS, SEGMENT, ranges
 from connections.target import Target
 from data_load.chunks import within
 from extract.extractor import ValueSum
@@ -91,7 +91,7 @@ class Sides:
         stored_key, stored_row = frame.select(as_integer(pl.col(sc.KEY_HASH)), as_integer(pl.col(sc.ROW_HASH))).get_columns()
         lies = self._row_lies(values, hashes.get_column(sc.ROW_HASH), stored_row, frame.get_column(sc.HASH_LAYOUT))
         key_lies = (hashes.get_column(sc.KEY_HASH) != stored_key).alias(KEY_LIES)
-        return values.hstack(hashes).with_columns(key_lies, lies.alias(ROW_LIES))
+        return values.hstack(hashes).with_columns(key_lies, lies.alias(ROW_LIES), stored_key.alias(KEY_STORED))
 
     def empty_source(self) -> pl.DataFrame:
         """No row, in the columns of `source_rows`."""
@@ -100,8 +100,9 @@ class Sides:
 
     def empty_layer(self) -> pl.DataFrame:
         """No row, in the columns of `layer_rows`."""
-        hashes = {sc.KEY_HASH: pl.UInt128, sc.ROW_HASH: pl.UInt128, KEY_LIES: pl.Boolean, ROW_LIES: pl.Boolean}
-        return pl.DataFrame(schema={**{column.name: column.type.dtype for column in self.tables.columns}, **hashes})
+        hashes = dict.fromkeys((sc.KEY_HASH, sc.ROW_HASH), pl.UInt128)
+        told = {KEY_LIES: pl.Boolean, ROW_LIES: pl.Boolean, KEY_STORED: pl.UInt128}
+        return pl.DataFrame(schema={**{column.name: column.type.dtype for column in self.tables.columns}, **hashes, **told})
 
     def _row_lies(self, values: pl.DataFrame, ours: pl.Series, stored: pl.Series, layouts: pl.Series) -> pl.Series:
         """Whether stored row hashes are not those of the values beside them; False where the values cannot tell."""
@@ -145,8 +146,8 @@ def sides_of(run: RunContext, described: Described) -> Sides:
 
 
 def _layouts_in_use(target: Target, connection: sa.Connection, tables: WarehouseTable, layer: Layer) -> list[int]:
-    stored = target.table(name_of(tables, layer), (sc.HASH_LAYOUT, _FLAG[layer]))
-    query = sa.select(stored.c[sc.HASH_LAYOUT]).where(stored.c[_FLAG[layer]] == sa.true()).distinct()
+    stored = target.table(name_of(tables, layer), (sc.HASH_LAYOUT, FLAG[layer]))
+    query = sa.select(stored.c[sc.HASH_LAYOUT]).where(stored.c[FLAG[layer]] == sa.true()).distinct()
     return list(connection.execute(query).scalars())
 
 
@@ -177,12 +178,12 @@ def read_layer(
     `portion` says which rows are wanted and `segments`, where given, which segments of the key hash; others may come too.
     """
     held = sides.held[layer]
-    system = (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT, _FLAG[layer])
+    system = (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT, FLAG[layer])
     table = target.table(name_of(sides.tables, layer), (*held, *(name for name in system if name not in held)))
     columns = [target.travelling(held[name]) for name in sides.tables.names if name in held]
     hashes = (table.c[sc.KEY_HASH], table.c[_HASH[layer]].label(sc.ROW_HASH), table.c[sc.HASH_LAYOUT])
     query = sa.select(*hashes, *(column for column in columns)).select_from(table)
-    query = query.where(table.c[_FLAG[layer]] == sa.true(), *portion.conditions(table))
+    query = query.where(table.c[FLAG[layer]] == sa.true(), *portion.conditions(table))
     wanted = [] if segments is None else ranges(segments)
     if 0 < len(wanted) <= _MOST_RANGES:
         parts = (KeyRange(lower=lower, upper=upper) for lower, upper in wanted)
@@ -205,11 +206,11 @@ def read_value_sums(target: Target, sides: Sides, layer: Layer, portion: Portion
         return None
     held = sides.held[layer]
     system = (sc.KEY_HASH, _HASH[layer], sc.HASH_LAYOUT)
-    table = target.table(name_of(sides.tables, layer), (*sides.tables.names, *system, _FLAG[layer]))
+    table = target.table(name_of(sides.tables, layer), (*sides.tables.names, *system, FLAG[layer]))
     compared = [name for name in sides.compared if name in held]
     values = [(held[name], target.travelling(held[name])) for name in compared]
     rest = [table.c[name] for name in (*sorted(stage.keys() - set(compared)), *system)]
-    conditions = (table.c[_FLAG[layer]] == sa.true(), *portion.conditions(table))
+    conditions = (table.c[FLAG[layer]] == sa.true(), *portion.conditions(table))
     query = target.value_sums(table, conditions, table.c[sc.KEY_HASH], values, rest)
     if query is None:
         return None
@@ -224,5 +225,6 @@ def read_value_sums(target: Target, sides: Sides, layer: Layer, portion: Portion
     return ValueSums(by_segment=frame, values=values_of_all)
 
 
-_FLAG = {Layer.STAGE: sc.CDC_IS_CURRENT, Layer.BRONZE: sc.ACTIVE}
+FLAG = {Layer.STAGE: sc.CDC_IS_CURRENT, Layer.BRONZE: sc.ACTIVE}
+"""The column that tells a layer's current rows."""
 _HASH = {Layer.STAGE: sc.ROW_HASH, Layer.BRONZE: sc.BRONZE_HASH}

@@ -15,8 +15,9 @@ import polars as pl
 from cdc.current import mark_of
 from model.system_columns import KEY_HASH, ROW_HASH
 
-KEY_LIES, ROW_LIES = f"{KEY_HASH} lies", f"{ROW_HASH} lies"
-"""Columns of a layer's rows beside the source's own: whether a stored hash is not that of the values it lies beside."""
+KEY_LIES, ROW_LIES, KEY_STORED = f"{KEY_HASH} lies", f"{ROW_HASH} lies", f"{KEY_HASH} stored"
+"""Columns of a layer's rows beside the source's own: whether a stored hash is not that of the values it lies beside; and which
+key hash that is."""
 SEGMENT, ROWS = "segment", "rows"
 SEGMENTS = 1 << 12
 _SUM, _LIES = "sum", "lies"

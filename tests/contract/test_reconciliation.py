@@ -244,16 +244,37 @@ def test_defects_of_a_history_are_found_and_left_to_a_person_with_the_sql_that_m
     assert (found["SOURCE_BRONZE"]["DUPLICATE"], found["SOURCE_BRONZE"]["MISSING"]) == (1, 1)
     assert (found["SOURCE_STAGE"]["KEY_HASH"], found["SOURCE_STAGE"]["different"]) == (1, 1)
 
-    for statement in (*found["HISTORY"]["advice"], *found["SEALED"]["advice"]):
+    for statement in (advice for name in ("HISTORY", "SEALED", "SOURCE_STAGE") for advice in found[name]["advice"]):
         pipeline.query(statement.partition("  --")[0].replace("{", "{{"), TABLE)
-    right = '(SELECT "_key_hash" FROM {bronze} WHERE "ID" = 8 AND "UdmActiveFlag" = {true})'
-    warehouse.plant(
-        'UPDATE {bronze} SET "_batch_id" = 2 WHERE "ID" = 7 AND ' + ACTIVE,
-        f'UPDATE {{stage}} SET "_key_hash" = {right} WHERE "ID" = 8 AND {CURRENT}',
-    )
+    warehouse.plant('UPDATE {bronze} SET "_batch_id" = 2 WHERE "ID" = 7 AND ' + ACTIVE)
     found = warehouse.checks("--repair", "--yes")
     assert {name: check["different"] for name, check in found.items()} == {"SOURCE_BRONZE": 1, "STAGE_BRONZE": 1}
     assert warehouse.checks(status=0) == {}
+
+
+def test_several_current_rows_of_a_key_are_listed_with_the_sql_that_leaves_one(warehouse: Reconciled) -> None:
+    pipeline = warehouse.pipeline
+    pipeline.drop_indexes("stage", TABLE)
+    # A row of before that is current still, and one that is there twice.
+    warehouse.plant('UPDATE {stage} SET "_cdc_is_current" = {true}, "_cdc_valid_to" = NULL WHERE "ID" = 1')
+    columns = ", ".join(f'"{name}"' for name in pipeline.columns("stage", TABLE))
+    warehouse.plant(f'INSERT INTO {{stage}} ({columns}) SELECT {columns} FROM {{stage}} WHERE "ID" = 2 AND {CURRENT}')
+    found = warehouse.checks("--repair", "--yes")["SOURCE_STAGE"]
+    assert (found["DUPLICATE"], len(found["advice"])) == (2, 2)
+    for statement in found["advice"]:
+        pipeline.query(statement.partition("  --")[0].replace("{", "{{"), TABLE)
+    assert warehouse.checks(status=0) == {}
+
+
+def test_a_table_that_was_never_loaded_is_told_of_in_one_line(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    list_tables(pipeline, TABLE)
+    pipeline.source.table(TABLE, COLUMNS, DAYS[0])
+    assert command_of(pipeline, monkeypatch, tmp_path)("--reconcile") == 1
+    told = [line for line in capfd.readouterr().err.splitlines() if "ACCT" in line]
+    assert len(told) == 1
+    assert "has never been loaded" in told[0]
 
 
 def test_what_says_nothing_is_counted_apart(

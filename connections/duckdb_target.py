@@ -135,6 +135,15 @@ class DuckDBTarget(Target):
             for index, unique, columns in connection.execute(query, about).all()
         ]
 
+    def number_rows(self, name: TableName, column: str) -> Sequence[str]:
+        """There are no identity columns: rows are numbered once, and promotions number theirs (`row_number`)."""
+        table, quoted = self.quoted(name), _quote(column)
+        return (f"ALTER TABLE {table} ADD COLUMN {quoted} BIGINT", f"UPDATE {table} SET {quoted} = rowid + 1")  # noqa: S608 - quoted
+
+    def restart(self, sequence: sa.Sequence, start: int) -> str:
+        """ALTER SEQUENCE has no RESTART; nothing depends on the pipeline's."""
+        return f"CREATE OR REPLACE SEQUENCE {self._sequence(sequence)} START {start}"
+
     def tables_in(self, connection: sa.Connection, database: str, schema: str) -> list[str]:
         """From `duckdb_tables()`."""
         query = sa.text("SELECT table_name FROM duckdb_tables() WHERE database_name = :database AND schema_name = :schema")

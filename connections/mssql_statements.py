@@ -39,6 +39,27 @@ def create_table(name: str, create: str) -> str:
     return f"IF OBJECT_ID({_literal(name)}, N'U') IS NULL {create.strip()}"
 
 
+def rename_column(name: TableName, before: str, after: str) -> str:
+    """Rename a column, in the current database: https://learn.microsoft.com/sql/relational-databases/system-stored-procedures/sp-rename-transact-sql"""
+    column = ".".join(map(quoted, (name.schema, name.table, before)))
+    return f"EXEC sp_rename {_literal(column)}, {_literal(after)}, N'COLUMN'"
+
+
+NUMBERS_ITSELF = (
+    "SELECT 1 FROM {database}.sys.columns WHERE object_id = OBJECT_ID(:table, N'U') AND name = :column "
+    "AND (is_identity = 1 OR default_object_id <> 0)"
+)
+
+
+def number_on(name: TableName, table: str, column: str, start: int) -> tuple[str, ...]:
+    """A sequence beside the table as its column's default, in the current database."""
+    sequence = f"{name.table[: LONGEST_NAME - len(column) - 1]}_{column.strip('_')}"
+    here = f"{quoted(name.schema)}.{quoted(sequence)}"
+    create = f"CREATE SEQUENCE {here} AS bigint START WITH {start} INCREMENT BY 1"
+    default = f"ALTER TABLE {table} ADD DEFAULT NEXT VALUE FOR {here} FOR {quoted(column)}"
+    return (f"IF OBJECT_ID({_literal(here)}, N'SO') IS NULL EXEC ({_literal(create)})", default)
+
+
 def one_active_index(name: TableName, table: str, key: str, flag: str) -> str:
     """The proof of at most one active version a key."""
     return _index(name, table, key, f"({quoted(key)}) WHERE {quoted(flag)} = 1", purpose="one_active", unique=True)

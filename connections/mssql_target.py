@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.types import TypeEngine
 
-from connections import mssql_catalogue, mssql_indexes, mssql_session, mssql_statements
+from connections import mssql_catalogue, mssql_indexes, mssql_session, mssql_statements, mssql_types
 from connections.bulk_copy import BulkCopy, BulkSettings
 from connections.mssql_errors import code_of, is_transient
 from connections.mssql_health import warnings_of
@@ -128,6 +128,10 @@ class MSSQLTarget(Target):
         """VARCHAR too: a predecessor's tables have it, and NVARCHAR holds what it holds."""
         return super().is_own_type(held) or held.source_type.startswith("varchar(")
 
+    def is_known_type(self, held: Column) -> bool:
+        """NUMERIC too, and times of fewer digits."""
+        return super().is_known_type(held) or mssql_types.is_known(held.source_type)
+
     def is_metadata(self, held: Column, wanted: ColumnType) -> bool:
         """See `mssql_types`."""
         return is_metadata(held.source_type, self.type_text(wanted))
@@ -135,6 +139,26 @@ class MSSQLTarget(Target):
     def alter_type(self, name: TableName, column: str, wanted: ColumnType) -> str:
         """Says NULL: left out it is what the session's settings have it be."""
         return f"ALTER TABLE {self.quoted(name)} ALTER COLUMN {mssql_catalogue.quoted(column)} {self.type_text(wanted)} NULL"
+
+    def rename_column(self, name: TableName, before: str, after: str) -> str:
+        """sp_rename, in the column's own database."""
+        return mssql_statements.rename_column(name, before, after)
+
+    def allow_null(self, name: TableName, column: Column) -> str:
+        """The column's type again, with NULL."""
+        changed = f"{mssql_catalogue.quoted(column.name)} {column.source_type} NULL"
+        return f"ALTER TABLE {self.quoted(name)} ALTER COLUMN {changed}"
+
+    def number_rows(self, name: TableName, column: str) -> Sequence[str]:
+        """IDENTITY."""
+        return (f"ALTER TABLE {self.quoted(name)} ADD {mssql_catalogue.quoted(column)} bigint IDENTITY NOT NULL",)
+
+    def number_on(self, connection: sa.Connection, name: TableName, column: str, start: int) -> Sequence[str]:
+        """No column becomes an IDENTITY afterwards, so a sequence is its default."""
+        query = sa.text(mssql_statements.NUMBERS_ITSELF.format(database=mssql_catalogue.quoted(name.database)))
+        if connection.execute(query, {"table": self.quoted(name), "column": column}).first() is not None:
+            return ()
+        return mssql_statements.number_on(name, self.quoted(name), column, start)
 
     def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> list[Rebuilt]:
         """Those that hold the column, but for what belongs to a constraint: that is the table's owners'."""

@@ -90,6 +90,12 @@ def is_metadata(before: str, after: str) -> bool:
     return name == other and name in {"nvarchar", "varbinary"} and size != "max)"
 
 
+def is_known(held: str) -> bool:
+    """Whether a type that is none of ours is read exactly, and every value of it is one of ours: a predecessor may have it."""
+    name, _, size = held.partition("(")
+    return name == "numeric" or (name in {"time", "datetime2", "datetimeoffset"} and size[:1] < "7")
+
+
 def key_type(column_type: ColumnType) -> ColumnType:
     """The type of a key column: bounded, for (MAX) cannot be indexed, and users join on their keys."""
     longest = {Kind.TEXT: LONGEST_NVARCHAR // 2, Kind.BINARY: LONGEST_VARBINARY}.get(column_type.kind)

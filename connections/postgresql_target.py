@@ -105,6 +105,21 @@ class PostgreSQLTarget(Target):
         """
         return wanted.kind is Kind.DECIMAL and wanted.scale == held.type.scale
 
+    def is_known_type(self, held: Column) -> bool:
+        """VARCHAR too."""
+        return super().is_known_type(held) or held.source_type.startswith("character varying")
+
+    def number_on(self, connection: sa.Connection, name: TableName, column: str, start: int) -> Sequence[str]:
+        """An identity of the column's own, where it has neither one nor a default."""
+        query = sa.text(
+            "SELECT a.attidentity <> '' OR a.atthasdef FROM pg_attribute AS a WHERE a.attrelid = to_regclass(:table) "
+            "AND a.attname = :column"
+        )
+        if connection.execute(query, {"table": self.quoted(name), "column": column}).scalar_one():
+            return ()
+        alter = f"ALTER TABLE {self.quoted(name)} ALTER COLUMN {quoted(column)}"
+        return (f"{alter} SET NOT NULL", f"{alter} ADD GENERATED ALWAYS AS IDENTITY (START WITH {start})")
+
     def index_names(self, connection: sa.Connection, name: TableName) -> list[str]:
         """From `pg_indexes`."""
         query = sa.text("SELECT indexname FROM pg_indexes WHERE schemaname = :schema AND tablename = :table")

@@ -149,6 +149,36 @@ class Target(ABC):
         """The statement that gives a nullable column another type, as SQL text."""
         return f"ALTER TABLE {self.quoted(name)} ALTER COLUMN {self.quoted_column(column)} TYPE {self.type_text(wanted)}"
 
+    def is_known_type(self, held: Column) -> bool:
+        """The same of a type that the pipeline does not give, but whose values it reads and converts exactly: a predecessor's."""
+        return self.is_own_type(held)
+
+    def rename_column(self, name: TableName, before: str, after: str) -> str:
+        """The statement that renames a column, as SQL text."""
+        return f"ALTER TABLE {self.quoted(name)} RENAME COLUMN {self.quoted_column(before)} TO {self.quoted_column(after)}"
+
+    def allow_null(self, name: TableName, column: Column) -> str:
+        """The statement after which a stored column may be NULL, as SQL text."""
+        return f"ALTER TABLE {self.quoted(name)} ALTER COLUMN {self.quoted_column(column.name)} DROP NOT NULL"
+
+    def number_rows(self, name: TableName, column: str) -> Sequence[str]:
+        """The statements that add a column which numbers a table's rows, those that are there and those to come, as SQL text."""
+        spelled = f"{self.quoted_column(column)} BIGINT GENERATED ALWAYS AS IDENTITY"
+        return (f"ALTER TABLE {self.quoted(name)} {self.add_column_keyword} {spelled}",)
+
+    def number_on(self, connection: sa.Connection, name: TableName, column: str, start: int) -> Sequence[str]:
+        """The statements after which a stored column numbers itself, from `start` on; none where it does, or need not."""
+        del connection, name, column, start
+        return ()
+
+    def restart(self, sequence: sa.Sequence, start: int) -> str:
+        """The statement after which one of General's sequences gives `start` next, as SQL text."""
+        return f"ALTER SEQUENCE {self._sequence(sequence)} RESTART WITH {start}"
+
+    def _sequence(self, sequence: sa.Sequence) -> str:
+        here = TableName(database=self.databases.general, schema=sequence.schema or "", table=sequence.name)
+        return self.quoted(here)
+
     def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> Sequence[Rebuilt]:
         """The indexes that must go before a column's type is altered, and come back after; none where the target sees to them."""
         del connection, name, column

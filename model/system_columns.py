@@ -26,6 +26,9 @@ SCD2_OPERATION = "UdmScd2Operation"
 BATCH_ID = "_batch_id"
 END_BATCH_ID = "_end_batch_id"
 
+ADOPTING = "_adopting"  # numbers Stage's rows while a predecessor's tables are taken over; no run loads a table that has it
+BEFORE = {ROW_HASH: "_row_hash_before", BRONZE_HASH: "UdmHash_before"}
+"""What a predecessor's row hashes are called once its tables have been taken over: kept, and read by nobody."""
 POSITION = "_position"  # of a row in its extract: beside the source's columns until the row is loaded
 
 STAGING_SYSTEM = (KEY_HASH, ROW_HASH, HASH_LAYOUT, CDC_OPERATION)
@@ -52,7 +55,7 @@ BRONZE_SYSTEM = (
     BATCH_ID,
     END_BATCH_ID,
 )
-_RESERVED = {name.casefold(): name for name in (*STAGE_SYSTEM, *BRONZE_SYSTEM, POSITION)}
+_RESERVED = {name.casefold(): name for name in (*STAGE_SYSTEM, *BRONZE_SYSTEM, *BEFORE.values(), ADOPTING, POSITION)}
 
 
 def check_not_reserved(table: str, columns: Iterable[str]) -> None:

@@ -35,6 +35,7 @@ class Arguments:
     asked: Asked = Asked()  # noqa: RUF009 - frozen
     rekey: str | None = None
     onboard: str | None = None
+    adopt: str | None = None
     reconcile: str = ""
     full: bool = False
     repair: bool = False
@@ -60,6 +61,7 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="text, or one JSON object a line")
     parser.add_argument("--no-progress", action="store_true", help="no progress bars, also on a terminal")
     parser.add_argument("-v", "--verbose", action="store_true", help="show each step")
+    parser.add_argument("--adopt", metavar="SOURCE.TABLE", help="show how a predecessor's Stage and Bronze tables are taken over")
     if not large:
         parser.add_argument("--rekey", metavar="SOURCE.TABLE", help="show how its history gets the source's new key")
         parser.add_argument("--onboard", metavar="SOURCE.TABLE", help="show the control rows that would load this table")
@@ -85,6 +87,7 @@ def parse_arguments(program: str, description: str, arguments: Sequence[str], *,
         verbose=parsed.verbose,
         asked=asked,
         **maintenance,
+        adopt=parsed.adopt,
         reconcile=parsed.reconcile or "",
         full=parsed.full,
         repair=parsed.repair,
@@ -103,7 +106,7 @@ def _add_reconciliation(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--full", action="store_true", help="with --reconcile: compare every row, also where sums are equal")
     parser.add_argument("--repair", action="store_true", help="with --reconcile: show what would repair the differences, and ask")
-    parser.add_argument("--yes", action="store_true", help="carry out without asking what --repair, --rekey or --onboard shows")
+    parser.add_argument("--yes", action="store_true", help="do without asking what --repair, --adopt, --rekey or --onboard shows")
     parser.add_argument("--differences", type=Path, metavar="FILE", help="with --reconcile: the differing rows (.csv, .parquet)")
     parser.add_argument("--show-keys", action="store_true", help="with --reconcile: differing rows show their key in clear")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page of HTML that shows the run and those before it")
@@ -121,8 +124,9 @@ def _check_reconciliation(parser: argparse.ArgumentParser, parsed: argparse.Name
         parser.error("--reconcile changes nothing but ops: leave --dry-run away")
     if parsed.report and parsed.dry_run:
         parser.error("--report shows what ops has recorded, and a dry run records nothing")
-    if parsed.yes and not (parsed.repair or getattr(parsed, "rekey", None) or getattr(parsed, "onboard", None)):
-        parser.error("--yes answers what --repair, --rekey and --onboard ask")
+    asking = ("repair", "adopt", "rekey", "onboard")
+    if parsed.yes and not any(getattr(parsed, name, None) for name in asking):
+        parser.error("--yes answers what --repair, --adopt, --rekey and --onboard ask")
 
 
 def _positive(text: str) -> int:

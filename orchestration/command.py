@@ -24,6 +24,7 @@ from model.errors import ConfigurationError, PipelineError, TargetHeld
 from model.ops import Status
 from observability.event_tracker import PipelineEventTracker, describe
 from observability.log_handler import configure_logging
+from orchestration.adopting import run_adoption
 from orchestration.arguments import Arguments
 from orchestration.batch import begin_batch, command_of, end_batch, logging_to_ops
 from orchestration.cancellation import Cancellation
@@ -95,10 +96,11 @@ def _run(
     if arguments.onboard:
         return onboard(target, settings, arguments.onboard, output.say, yes=arguments.yes)
     configs = TableConfigLoader(target).load()
-    if arguments.rekey:
-        named = [table_named(configs, arguments.rekey)]
+    if name := arguments.adopt or arguments.rekey:
+        named = [table_named(configs, name)]
         shown = replace(arguments, dry_run=not arguments.yes)
-        return _load_tables(shown, settings, target, output, named, partial(run_rekey, say=output.say), summarise=_only_failures)
+        maintain = partial(run_adoption if arguments.adopt else run_rekey, say=output.say)
+        return _load_tables(shown, settings, target, output, named, maintain, summarise=_only_failures)
     chosen = select_tables(configs, large=large, table=arguments.table, source=arguments.source)
     if arguments.list_tables:
         _list_tables(chosen, settings, target, output, arguments, large=large)

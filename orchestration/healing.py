@@ -15,7 +15,7 @@ from data_load.schema_utils import typed
 from model import ops
 from model.chunks import planned
 from model.errors import IntegrityError
-from model.system_columns import STAGE_SYSTEM, STAGING_SYSTEM
+from model.system_columns import BEFORE, STAGE_SYSTEM, STAGING_SYSTEM
 from model.warehouse import Promotion, WarehouseTable
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
@@ -81,7 +81,7 @@ def _shared_columns(target: Target, tables: WarehouseTable) -> tuple[str, ...]:
     with target.engine.begin() as connection:
         stage, bronze = (target.columns_of(connection, name) for name in (tables.stage, tables.bronze))
         known = {column.name: column for column in bronze}
-        ours = [column for column in stage if column.name not in STAGE_SYSTEM]
+        ours = [column for column in stage if column.name not in {*STAGE_SYSTEM, *BEFORE.values()}]
         for column in typed(target, [column for column in ours if bronze and column.name not in known]):
             connection.execute(target.add_column(tables.bronze, column))
     for wanted in ours:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import sqlalchemy as sa
 
-from connections.target import Target
+from connections.target import Rebuilt, Target
 from data_load.schema_utils import typed
 from model.names import TableName
 from model.warehouse import WarehouseTable
-from schema.evolution import LayerPlan, Widened, indexes_in_the_way, script_of
+from schema.evolution import LayerPlan, Widened, framed, indexes_in_the_way
 from schema.table_creator import create_bronze, create_stage
 
 LOG = logging.getLogger("udm.schema")
@@ -43,19 +43,31 @@ def apply_evolution(
 
 def alter_column(target: Target, name: TableName, wider: Widened) -> None:
     """One transaction a column, so that a lock is held no longer than it must be, and no index is left out where one fails."""
+    find = partial(indexes_in_the_way, target, name=name, wider=wider)
+    alter(target, name, f"column {wider.column!r} of {name}", [target.alter_type(name, wider.column, wider.wanted)], find)
+
+
+def alter(
+    target: Target,
+    name: TableName,
+    what: str,
+    statements: Sequence[str],
+    find: Callable[[sa.Connection], Sequence[Rebuilt]],
+) -> None:
+    """Run statements in one transaction; the indexes in the way, which `find` finds, go before and come back as they were."""
     database = name.database
     with target.engine.begin() as connection, target.impatient(connection):
-        indexes = indexes_in_the_way(target, connection, name, wider)
+        indexes = find(connection)
         if not (indexes and target.drops_indexes_apart):
-            _run(target, connection, database, script_of(target, name, wider, indexes))
+            _run(target, connection, database, framed(statements, indexes))
             return
     for index in indexes:
-        LOG.info("an index stands in the way of column %r of %s; it comes back by: %s", wider.column, name, index.create)
+        LOG.info("an index stands in the way of %s; it comes back by: %s", what, index.create)
     with target.engine.begin() as connection:
         _run(target, connection, database, [index.drop for index in indexes])
     try:
         with target.engine.begin() as connection:
-            _run(target, connection, database, script_of(target, name, wider, indexes)[len(indexes) :])
+            _run(target, connection, database, framed(statements, indexes)[len(indexes) :])
     except BaseException:
         with target.engine.begin() as connection:
             _run(target, connection, database, [index.create for index in indexes])

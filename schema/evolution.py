@@ -22,6 +22,9 @@ from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
 from model.widening import Widening, widens
 
+ESSENTIAL_STAGE = (sc.CDC_OPERATION, sc.CDC_VALID_FROM, sc.CDC_VALID_TO, sc.CDC_IS_CURRENT)
+ESSENTIAL_BRONZE = (sc.EFFECTIVE, sc.END, sc.ACTIVE, sc.SCD2_OPERATION)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Widened:
@@ -89,13 +92,25 @@ def plan_layer(
             for column, other in known
             if target.type_text(column.type) != other.source_type
         ),
-        gone=tuple(column for column in held if column.name not in names and column.name not in system),
+        gone=tuple(column for column in held if column.name not in {*names, *system, *sc.BEFORE.values()}),
     )
 
 
 def _check_ours(table: str, name: TableName, held: Sequence[Column], system: Sequence[str]) -> None:
     there = {column.name for column in held}
     lacking = [column for column in system if column not in there]
+    if sc.ADOPTING in there:
+        raise SchemaEvolutionError(
+            f"{table}: {name} is being taken over from a predecessor, and that has not come to its end.",
+            remedy=f"Finish it: python main_small_tables.py --adopt {table} --yes",
+        )
+    if lacking and is_predecessors(there, system):
+        raise SchemaEvolutionError(
+            f"{table}: {name} exists already, as a predecessor of this pipeline left it: it lacks {', '.join(lacking)}.",
+            remedy=f"It is not loaded into as it is. python main_small_tables.py --adopt {table} shows what taking it over with "
+            "its history would do, and --yes does it. For a history that begins anew set StageTableName and BronzeTableName to "
+            "other names.",
+        )
     if lacking:
         has = ", ".join(column for column in system if column in there)
         raise SchemaEvolutionError(
@@ -103,6 +118,12 @@ def _check_ours(table: str, name: TableName, held: Sequence[Column], system: Seq
             remedy=f"It was made by something else (of ours it has {has or 'none'}) and is never loaded into: rename it, or set "
             "StageTableName or BronzeTableName to another name.",
         )
+
+
+def is_predecessors(there: Collection[str], system: Sequence[str]) -> bool:
+    """Whether a table that is not ours, with the columns `there`, has what tells versions: their dates, flags and kinds."""
+    essential = ESSENTIAL_STAGE if sc.CDC_IS_CURRENT in system else ESSENTIAL_BRONZE
+    return sc.KEY_HASH not in there and all(column in there for column in essential)
 
 
 def _check_spelling(table: str, name: TableName, source: Sequence[Column], held: Sequence[Column]) -> None:
@@ -167,7 +188,7 @@ def _check_rewrites(
         text
         for plan in large
         for wider in plan.widened
-        for text in script_of(target, plan.name, wider, indexes_in_the_way(target, connection, plan.name, wider))
+        for text in script_of(target, plan.name, wider, indexes_in_the_way(target, connection, name=plan.name, wider=wider))
     ]
     steps = [step for plan in large for step in plan.steps(target) if step.startswith("alter")]
     raise SchemaEvolutionError(
@@ -182,18 +203,19 @@ def _has_more_rows(target: Target, connection: sa.Connection, name: TableName, m
     return count > most
 
 
-def indexes_in_the_way(target: Target, connection: sa.Connection, name: TableName, wider: Widened) -> Sequence[Rebuilt]:
+def indexes_in_the_way(target: Target, connection: sa.Connection, *, name: TableName, wider: Widened) -> Sequence[Rebuilt]:
     """The indexes that must go before a column is altered; a change of metadata spares them."""
     return target.indexes_over(connection, name, wider.column) if wider.how is Widening.REWRITE else ()
 
 
 def script_of(target: Target, name: TableName, wider: Widened, indexes: Sequence[Rebuilt]) -> list[str]:
     """The statements that give a column its wider type, as SQL text; indexes in the way go first, and come back as they were."""
-    return [
-        *(index.drop for index in indexes),
-        target.alter_type(name, wider.column, wider.wanted),
-        *(index.create for index in indexes),
-    ]
+    return framed([target.alter_type(name, wider.column, wider.wanted)], indexes)
+
+
+def framed(statements: Sequence[str], indexes: Sequence[Rebuilt]) -> list[str]:
+    """Statements between the dropping of the indexes in their way and their creation."""
+    return [*(index.drop for index in indexes), *statements, *(index.create for index in indexes)]
 
 
 def likely_renames(plan: LayerPlan, before: Collection[str]) -> list[tuple[str, str]]:

@@ -9,9 +9,10 @@ versions keep theirs, and all else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 
 import polars as pl
 import sqlalchemy as sa
@@ -28,8 +29,8 @@ from model.warehouse import WarehouseTable
 
 ROWS = 500_000
 _HASH = ColumnType(kind=Kind.BINARY, length=16)
-_NEW_KEY, _NEW_ROW = "_new_key_hash", "_new_row_hash"
-_NEW = (Column(name=_NEW_KEY, type=_HASH), Column(name=_NEW_ROW, type=_HASH))
+NEW_KEY, NEW_ROW = "_new_key_hash", "_new_row_hash"
+_NEW = (Column(name=NEW_KEY, type=_HASH), Column(name=NEW_ROW, type=_HASH))
 _ALWAYS = (Column(name=sc.KEY_HASH, type=_HASH), Column(name=sc.CDC_OPERATION, type=replace(TEXT, length=1)))
 _WORD = "_passing"
 
@@ -66,28 +67,56 @@ def read_rehashed(
 
     `_new_key_hash` is the new one, `_passing` the one on the way; `_new_row_hash` is given for current rows.
     """
+    names = list(dict.fromkeys((*(column.name for column in layer.identity), sc.KEY_HASH, sc.HASH_LAYOUT)))
+    conditions = [sa.column(layer.flag) == (sa.true() if current else sa.false())]
+    passing = HashLayout(keys=((_WORD, Kind.TEXT), *layout.keys), values=())
+    for beside, values in read_values(target, connection, tables, layer, names, conditions, current=current):
+        new = values.with_columns(pl.lit("re-keyed").alias(_WORD)).select(
+            *new_hashes(layout, current=current), hash_expressions(passing)[0].alias(_WORD), null_key(layout)
+        )
+        yield beside.hstack(new)
+
+
+def read_values(
+    target: Target,
+    connection: sa.Connection,
+    tables: WarehouseTable,
+    layer: Layer,
+    names: Sequence[str],
+    conditions: Sequence[sa.ColumnElement[bool]],
+    *,
+    current: bool,
+    most: int | None = None,
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Of the rows of a layer that meet all conditions (over bare columns), `most`: what they hold in `names`, and their values.
+
+    The values are the source's columns in its types (NULL where the layer has no such column), or those of the key alone where
+    the rows are not `current`: what their hashes are made of.
+    """
     wanted = tables.columns if current else tuple(column for column in tables.columns if column.name in tables.keys)
     held = {column.name: column for column in target.columns_of(connection, layer.name)}
     there = [column for column in wanted if column.name in held]
     absent = [pl.lit(None, dtype=column.type.dtype).alias(column.name) for column in wanted if column.name not in held]
-    names = list(dict.fromkeys((*(column.name for column in layer.identity), sc.KEY_HASH, sc.HASH_LAYOUT)))
-    stored = target.table(layer.name, (*names, layer.flag))
+    stored = target.table(layer.name, names)
     query = (
         sa.select(*(stored.c[name] for name in names), *(target.travelling(held[column.name]) for column in there))
         .select_from(stored)
-        .where(stored.c[layer.flag] == (sa.true() if current else sa.false()))
+        .where(*conditions)
+        .limit(most)
     )
-    passing = HashLayout(keys=((_WORD, Kind.TEXT), *layout.keys), values=())
-    hashes = hash_expressions(layout)
     for frame in target.read(connection, query, ROWS):
-        values = conform(str(tables), frame, there).with_columns(absent).with_columns(pl.lit("re-keyed").alias(_WORD))
-        new = values.select(
-            hashes[0].alias(_NEW_KEY),
-            *([hashes[1].alias(_NEW_ROW)] if current else []),
-            hash_expressions(passing)[0].alias(_WORD),
-            pl.any_horizontal(pl.col(name).is_null() for name in layout.key_names).alias("null_key"),
-        )
-        yield frame.select(names).hstack(new)
+        yield frame.select(names), conform(str(tables), frame, there).with_columns(absent)
+
+
+def new_hashes(layout: HashLayout, *, current: bool) -> list[pl.Expr]:
+    """The hashes that rows are to have, from their values; the row hash of current ones alone."""
+    key, row = hash_expressions(layout)
+    return [key.alias(NEW_KEY), *([row.alias(NEW_ROW)] if current else [])]
+
+
+def null_key(layout: HashLayout) -> pl.Expr:
+    """Whether a row has a NULL in its key."""
+    return pl.any_horizontal(pl.col(name).is_null() for name in layout.key_names).alias("null_key")
 
 
 def left_to_do(frame: pl.DataFrame, layout_id: int, which: Pass, *, current: bool) -> pl.DataFrame:
@@ -95,10 +124,10 @@ def left_to_do(frame: pl.DataFrame, layout_id: int, which: Pass, *, current: boo
     key = pl.col(sc.KEY_HASH)
     if which is Pass.HOME:
         return frame.filter(key == pl.col(_WORD))
-    done = (key == pl.col(_WORD)) | (key == pl.col(_NEW_KEY))
+    done = (key == pl.col(_WORD)) | (key == pl.col(NEW_KEY))
     if current:
         done &= pl.col(sc.HASH_LAYOUT) == layout_id
-    return frame.filter(~done).with_columns(pl.col(_WORD).alias(_NEW_KEY))
+    return frame.filter(~done).with_columns(pl.col(_WORD).alias(NEW_KEY))
 
 
 def collisions(frames: Iterable[pl.DataFrame]) -> tuple[int, int, int]:
@@ -106,7 +135,7 @@ def collisions(frames: Iterable[pl.DataFrame]) -> tuple[int, int, int]:
     keys, nulls = [pl.Series(dtype=pl.Binary)], 0
     for frame in frames:
         nulls += int(frame.get_column("null_key").sum())
-        keys.append(frame.get_column(_NEW_KEY))
+        keys.append(frame.get_column(NEW_KEY))
     whole = pl.concat(keys)
     return len(whole), nulls, len(whole) - whole.n_unique()
 
@@ -123,6 +152,15 @@ def write_hashes(
     current: bool,
 ) -> None:
     """Give the rows of a frame that `left_to_do` gave their hashes, in one transaction."""
+    stage_hashes(target, tables, layer, frame, scratch, current=current)
+    with session.begin() as connection:
+        connection.execute(rekey_statement(target, tables, layer, layout_id, current=current))
+
+
+def stage_hashes(
+    target: Target, tables: WarehouseTable, layer: Layer, frame: pl.DataFrame, scratch: Scratch, *, current: bool
+) -> None:
+    """Load the hashes of a frame, and which rows they are of, into the staging table."""
     # As in every staging table there is a key hash and an operation, which the target may want counted.
     names = {column.name: column for column in (*layer.identity, *_ALWAYS, *_NEW[: 1 + current])}
     columns = tuple(names.values())
@@ -132,18 +170,24 @@ def write_hashes(
     sent = frame if sc.CDC_OPERATION in frame.columns else frame.with_columns(pl.lit("U").alias(sc.CDC_OPERATION))
     sent = sent.select(column.name for column in columns)
     load(target, tables.staging, columns, [sent], sent.height, scratch)
-    with session.begin() as connection:
-        connection.execute(rekey_statement(target, tables, layer, layout_id, current=current))
 
 
-def rekey_statement(target: Target, tables: WarehouseTable, layer: Layer, layout_id: int, *, current: bool) -> sa.Update:
-    """The hashes of the staging table, to the rows that they are of."""
+def rekey_statement(
+    target: Target,
+    tables: WarehouseTable,
+    layer: Layer,
+    layout_id: int,
+    *,
+    current: bool,
+    others: Mapping[str, sa.ColumnElement[object]] = MappingProxyType({}),
+) -> sa.Update:
+    """The hashes of the staging table, to the rows that they are of; and what `others` gives them beside."""
     names = [column.name for column in layer.identity]
-    stored = target.table(layer.name, dict.fromkeys((*names, sc.KEY_HASH, layer.row_hash, sc.HASH_LAYOUT)))
-    given = target.table(tables.staging, (*names, _NEW_KEY, _NEW_ROW))
-    values: dict[str, sa.ColumnElement[object]] = {sc.KEY_HASH: given.c[_NEW_KEY]}
+    stored = target.table(layer.name, dict.fromkeys((*names, sc.KEY_HASH, layer.row_hash, sc.HASH_LAYOUT, *others)))
+    given = target.table(tables.staging, (*names, NEW_KEY, NEW_ROW))
+    values: dict[str, sa.ColumnElement[object]] = {sc.KEY_HASH: given.c[NEW_KEY], **others}
     if current:
-        values |= {layer.row_hash: given.c[_NEW_ROW], sc.HASH_LAYOUT: sa.literal(layout_id, sa.BigInteger)}
+        values |= {layer.row_hash: given.c[NEW_ROW], sc.HASH_LAYOUT: sa.literal(layout_id, sa.BigInteger)}
     return sa.update(stored).values(values).where(*(stored.c[name] == given.c[name] for name in names))
 
 

@@ -160,6 +160,11 @@ class MSSQLTarget(Target):
             return ()
         return mssql_statements.number_on(name, self.quoted(name), column, start)
 
+    def restart(self, sequence: sa.Sequence, start: int) -> str:
+        """Of the current database: ALTER SEQUENCE takes a name of two parts."""
+        name = f"{mssql_catalogue.quoted(sequence.schema or '')}.{mssql_catalogue.quoted(sequence.name)}"
+        return f"ALTER SEQUENCE {name} RESTART WITH {start}"
+
     def indexes_over(self, connection: sa.Connection, name: TableName, column: str) -> list[Rebuilt]:
         """Those that hold the column, but for what belongs to a constraint: that is the table's owners'."""
         return mssql_indexes.indexes_over(connection, name, self.quoted(name), column)

@@ -70,8 +70,8 @@ def number_on(target: Target, bronze: TableName) -> None:
     """Let Bronze's `_scd2_key` number itself from its greatest value on, where a predecessor numbered it by hand."""
     with target.engine.begin() as connection:
         stored = target.table(bronze, (sc.SCD2_KEY,))
-        greatest: int = connection.execute(sa.select(sa.func.coalesce(sa.func.max(stored.c[sc.SCD2_KEY]), 0))).scalar_one()
-        for statement in target.number_on(connection, bronze, sc.SCD2_KEY, greatest + 1):
+        greatest: int | None = connection.execute(sa.select(sa.func.max(stored.c[sc.SCD2_KEY]))).scalar_one()
+        for statement in target.number_on(connection, bronze, sc.SCD2_KEY, (greatest or 0) + 1):
             connection.execute(target.ddl(bronze.database, statement))
 
 

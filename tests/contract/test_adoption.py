@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from model import system_columns as sc
 from model.errors import SchemaEvolutionError
 from model.types import FLOAT64, decimal, integer
 from orchestration.adopting import run_adoption
+from schema.adoption_steps import write_adopted
+from tests.contract.command import command_of, list_tables
 from tests.contract.pipeline import Pipeline
 from tests.contract.predecessor import BATCHES, Row, hex_of, leave, number_of
 
@@ -230,3 +234,57 @@ def test_what_no_predecessor_left_is_not_taken_over(pipeline: Pipeline) -> None:
     assert status == "FAILED"
     assert "lacks UdmActiveFlag" in said[-1]
     assert SchemaEvolutionError.__name__ in str(pipeline.query('SELECT "ErrorType" FROM {ops}."PipelineEventLog"'))
+
+
+def test_a_takeover_that_ends_anywhere_is_taken_up_and_no_run_loads_the_table_meanwhile(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown(pipeline)
+    before = tuple(later(rows) for rows in history(pipeline))
+    leave(pipeline, TABLE)
+    write, writes = write_adopted, 0
+
+    def breaking(*arguments: Any, **options: Any) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 2:
+            raise RuntimeError
+        write(*arguments, **options)
+
+    monkeypatch.setattr("orchestration.adopting.write_adopted", breaking)
+    runs = 0
+    while adopt(pipeline, batch_rows=20)[0] == "FAILED":
+        writes, runs = 0, runs + 1
+        assert "has not come to its end" in pipeline.fail(TABLE)
+    assert runs > 4
+    assert history(pipeline) == before
+    assert pipeline.load(TABLE).changed == 0
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+def test_both_commands_show_then_do_it_and_what_they_leave_reconciles(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, large: bool
+) -> None:
+    today = datetime.now(UTC).date()
+    columns = "ID INTEGER PRIMARY KEY, D DATE, V VARCHAR"
+    rows = [(i, today - timedelta(days=i % 3), f"v{i}") for i in range(30)]
+    days = {"SourceAggregateColumnName": "D", "FirstLoadDate": today - timedelta(days=2)} if large else {}
+    list_tables(pipeline, TABLE, **days)
+    command = command_of(pipeline, monkeypatch, tmp_path, large=large)
+    for changed in (rows, [(i, on, value + "!" if i < 5 else value) for i, on, value in rows if i != 9]):
+        pipeline.source.table(TABLE, columns, changed)
+        assert command() == 0
+    leave(pipeline, TABLE)
+    if large:
+        pipeline.query('DELETE FROM {ops}."PipelineExtractionState"')
+    assert command() == 1
+    capsys.readouterr()
+    assert command("--adopt", "dna.acct") == 0
+    shown = capsys.readouterr().out
+    assert "would make 0 updates" in shown
+    assert "give --yes to do it" in shown
+    assert command("--adopt", "DNA.ACCT", "--yes") == 0
+    capsys.readouterr()
+    assert command() == 0
+    assert "Nothing changed since the last run." in capsys.readouterr().out
+    assert command("--reconcile") == 0, capsys.readouterr().out

@@ -253,6 +253,187 @@ UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
  FROM [UDM_Bronze].[DNA].[ACCT_scd2_python], [UDM_Stage].[DNA].[_staging_ACCT_7]
  WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key = [UDM_Stage].[DNA].[_staging_ACCT_7]._scd2_key;
 
+-- A predecessor's tables that are taken over (--adopt): columns, numbers, hashes in batches, the end
+
+USE [UDM_Stage];
+
+ALTER TABLE [UDM_Stage].[DNA].[ACCT_cdc] ADD [_adopting] bigint IDENTITY NOT NULL;
+
+SELECT [NOTEBAL]
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[NOTEBAL] IS NOT NULL;
+
+USE [UDM_Bronze];
+
+EXEC sp_rename N'[DNA].[ACCT_scd2_python].[UdmHash]', N'UdmHash_before', N'COLUMN';
+
+SELECT i.name, i.is_unique, i.filter_definition, c.name, k.is_included_column, k.is_descending_key
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(:table, N'U')
+ AND i.type = 2
+ AND i.is_primary_key = 0
+ AND i.is_unique_constraint = 0
+ AND EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS o
+ JOIN [UDM_Bronze].sys.columns AS w
+ ON w.object_id = o.object_id
+ AND w.column_id = o.column_id
+ WHERE o.object_id = i.object_id
+ AND o.index_id = i.index_id
+ AND w.name = :column) ORDER BY i.index_id, k.is_included_column, k.key_ordinal, k.index_column_id;
+
+SELECT i.name, i.is_unique, i.filter_definition, c.name, k.is_included_column, k.is_descending_key
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(:table, N'U')
+ AND i.type = 2
+ AND i.is_primary_key = 0
+ AND i.is_unique_constraint = 0
+ AND EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS o
+ JOIN [UDM_Bronze].sys.columns AS w
+ ON w.object_id = o.object_id
+ AND w.column_id = o.column_id
+ WHERE o.object_id = i.object_id
+ AND o.index_id = i.index_id
+ AND w.name = :column) ORDER BY i.index_id, k.is_included_column, k.key_ordinal, k.index_column_id;
+
+USE [UDM_Bronze];
+
+ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ALTER COLUMN [UdmHash_before] varchar(64) NULL;
+
+USE [UDM_Bronze];
+
+ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ALTER COLUMN [NOTEBAL] decimal(38,10) NULL;
+
+USE [UDM_Bronze];
+
+ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ADD [UdmHash] binary(16) NULL;
+
+USE [UDM_Bronze];
+
+ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ADD _key_hash binary(16) NULL;
+
+SELECT i.name, i.is_unique, i.filter_definition, c.name, k.is_included_column, k.is_descending_key
+ FROM [UDM_Bronze].sys.indexes AS i
+ JOIN [UDM_Bronze].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ JOIN [UDM_Bronze].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(:table, N'U')
+ AND i.type = 2
+ AND i.is_primary_key = 0
+ AND i.is_unique_constraint = 0
+ AND EXISTS (SELECT 1
+ FROM [UDM_Bronze].sys.index_columns AS o
+ JOIN [UDM_Bronze].sys.columns AS w
+ ON w.object_id = o.object_id
+ AND w.column_id = o.column_id
+ WHERE o.object_id = i.object_id
+ AND o.index_id = i.index_id
+ AND w.name = :column) ORDER BY i.index_id, k.is_included_column, k.key_ordinal, k.index_column_id;
+
+USE [UDM_Bronze];
+
+ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ALTER COLUMN [NOTEBAL] decimal(22,3) NULL;
+
+SELECT max([UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key) AS max_1
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python];
+
+SELECT 1
+ FROM [UDM_Bronze].sys.columns
+ WHERE object_id = OBJECT_ID(:table, N'U')
+ AND name = :column
+ AND (is_identity = 1 OR default_object_id <> 0);
+
+USE [UDM_Bronze];
+
+IF OBJECT_ID(N'[DNA].[ACCT_scd2_python_scd2_key]', N'SO') IS NULL EXEC (N'CREATE SEQUENCE [DNA].[ACCT_scd2_python_scd2_key] AS bigint START WITH 1 INCREMENT BY 1');
+
+USE [UDM_Bronze];
+
+ALTER TABLE [UDM_Bronze].[DNA].[ACCT_scd2_python] ADD DEFAULT NEXT VALUE FOR [DNA].[ACCT_scd2_python_scd2_key] FOR [_scd2_key];
+
+SELECT TOP 1000 [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key, [ACCTNBR], [NOTEBAL], [Order]
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE _key_hash IS NULL
+ AND [UdmActiveFlag] = 1;
+
+UPDATE [UDM_Stage].[DNA].[ACCT_cdc]
+ SET _key_hash=[UDM_Stage].[DNA].[_staging_ACCT_7]._new_key_hash, _row_hash=[UDM_Stage].[DNA].[_staging_ACCT_7]._new_row_hash, _hash_layout=:_hash_layout, _cdc_batch_id=coalesce(_cdc_batch_id, 0)
+ FROM [UDM_Stage].[DNA].[ACCT_cdc], [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Stage].[DNA].[ACCT_cdc]._adopting = [UDM_Stage].[DNA].[_staging_ACCT_7]._adopting;
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET _key_hash=[UDM_Stage].[DNA].[_staging_ACCT_7]._new_key_hash, _hash_layout=:_hash_layout, _batch_id=coalesce(_batch_id, 0)
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python], [UDM_Stage].[DNA].[_staging_ACCT_7]
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python]._scd2_key = [UDM_Stage].[DNA].[_staging_ACCT_7]._scd2_key;
+
+USE [General];
+
+ALTER SEQUENCE [ops].[PipelineBatchSequence_BatchId] RESTART WITH 4001;
+
+SELECT i.name, i.is_unique, i.filter_definition, c.name, k.is_included_column, k.is_descending_key
+ FROM [UDM_Stage].sys.indexes AS i
+ JOIN [UDM_Stage].sys.index_columns AS k
+ ON k.object_id = i.object_id
+ AND k.index_id = i.index_id
+ JOIN [UDM_Stage].sys.columns AS c
+ ON c.object_id = k.object_id
+ AND c.column_id = k.column_id
+ WHERE i.object_id = OBJECT_ID(:table, N'U')
+ AND i.type = 2
+ AND i.is_primary_key = 0
+ AND i.is_unique_constraint = 0
+ AND EXISTS (SELECT 1
+ FROM [UDM_Stage].sys.index_columns AS o
+ JOIN [UDM_Stage].sys.columns AS w
+ ON w.object_id = o.object_id
+ AND w.column_id = o.column_id
+ WHERE o.object_id = i.object_id
+ AND o.index_id = i.index_id
+ AND w.name = :column) ORDER BY i.index_id, k.is_included_column, k.key_ordinal, k.index_column_id;
+
+USE [UDM_Stage];
+
+ALTER TABLE [UDM_Stage].[DNA].[ACCT_cdc] DROP COLUMN [_adopting];
+
+-- What is shown with it, and run by nobody: doubled and orphaned rows
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET [UdmActiveFlag]=0, [UdmEndDateTime]=(SELECT min(newer.[UdmEffectiveDateTime]) AS min_1
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS newer
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[ACCTNBR] = newer.[ACCTNBR]
+ AND newer.[UdmActiveFlag] = 1
+ AND newer.[UdmEffectiveDateTime] > [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime])
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1
+ AND (EXISTS (SELECT newer.[UdmEffectiveDateTime]
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python] AS newer
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[ACCTNBR] = newer.[ACCTNBR]
+ AND newer.[UdmActiveFlag] = 1
+ AND newer.[UdmEffectiveDateTime] > [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmEffectiveDateTime]));
+
+UPDATE [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ SET [UdmActiveFlag]=0, [UdmEndDateTime]='2026-03-29 01:30:00.123456', [UdmScd2Operation]='D'
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[UdmActiveFlag] = 1
+ AND NOT (EXISTS (SELECT there._cdc_is_current
+ FROM [UDM_Stage].[DNA].[ACCT_cdc] AS there
+ WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[ACCTNBR] = there.[ACCTNBR]
+ AND there._cdc_is_current = 1));
+
 -- Few rows to staging
 
 INSERT INTO [UDM_Stage].[DNA].[_staging_ACCT_7] ([ACCTNBR], [NOTEBAL], [Order], [OPENED], [SENT], [GUID], [_key_hash], [_row_hash], [_hash_layout], [_cdc_operation]) VALUES (CAST(? AS bigint), CAST(? AS decimal(22,3)), CAST(? AS nvarchar(max)), CAST(? AS time(6)), CAST(? AS datetimeoffset(6)), CAST(? AS uniqueidentifier), CAST(? AS varbinary(16)), CAST(? AS varbinary(16)), CAST(? AS bigint), CAST(? AS nvarchar(2)));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -35,8 +36,8 @@ from model.names import bronze_name, stage_name, staging_name
 from model.ops import BATCH_SEQUENCE
 from model.ops import INSTANT as INSTANT_TYPE
 from model.row_hash import HashLayout
-from model.system_columns import CDC_IS_CURRENT, CDC_VALID_TO
-from model.types import DATE, TEXT, TIMESTAMPTZ, UUID, Column, decimal, integer
+from model.system_columns import ADOPTING, BRONZE_HASH, CDC_IS_CURRENT, CDC_VALID_TO, KEY_HASH, SCD2_KEY
+from model.types import DATE, TEXT, TIMESTAMPTZ, UUID, Column, Kind, decimal, integer
 from model.types import TIME as TIME_OF_DAY
 from model.warehouse import Promotion, WarehouseTable
 from model.windows import NO_DATE, day_window, later_window
@@ -49,6 +50,9 @@ from orchestration.reconciliation_sides import Sides, read_layer
 from scd2.engine import changes_of
 from scd2.history import agreement, batches_of, count_defects, find_defects
 from scd2.proof import check_counts
+from schema.adoption import BRONZE_TYPES, Takeover, adopted_layers, plan_takeover, prove
+from schema.adoption_mending import close_orphans, keep_newest
+from schema.adoption_steps import adoption_statement, apply_takeover, end_takeover, number_on, number_rows, read_unhashed
 from schema.column_sync import read_listed
 from schema.rekey import layers, rekey_statement
 from schema.table_creator import create_bronze, create_stage
@@ -143,6 +147,10 @@ class Recording(MSSQLTarget):
     def creating(self) -> Iterator[None]:
         yield
 
+    @contextmanager
+    def impatient(self, _: object) -> Iterator[None]:
+        yield
+
     def columns_of(self, *_: object) -> tuple[Column, ...]:
         return self.held
 
@@ -198,6 +206,9 @@ def sections() -> Iterator[tuple[str, list[str]]]:
         lambda target: target.execute(rekey_statement(target, TABLES, layers(TABLES)[0], 7, current=True)),
         lambda target: target.execute(rekey_statement(target, TABLES, layers(TABLES)[1], 7, current=False)),
     )
+    title = "A predecessor's tables that are taken over (--adopt): columns, numbers, hashes in batches, the end"
+    yield title, _ran(_adopt, held=_left())
+    yield "What is shown with it, and run by nobody: doubled and orphaned rows", _mending()
     yield "Few rows to staging", [_insert()]
     yield "A bulk load that hangs: its own session, by host and process", [SESSION]
     title = "Read back: the hashes of the current rows, a sample of staging, rows whose layout has gone"
@@ -238,6 +249,37 @@ def _create_tables(target: Any) -> None:
     create_stage(target, target, TABLES)
     create_bronze(target, target, TABLES)
     create_table(target, target, TABLES.staging, typed(target, (*TABLES.columns, *STAGING_COLUMNS)))
+
+
+def _left() -> tuple[Column, ...]:
+    """Bronze as a predecessor left it, with a type that is converted and one that must lose its NOT NULL."""
+    others = (*BRONZE_TYPES, SCD2_KEY, "ACCTNBR", "NOTEBAL", "Order")
+    held = {name: Column(name=name, type=TEXT, source_type="nvarchar(max)") for name in others if name != KEY_HASH}
+    held[BRONZE_HASH] = Column(name=BRONZE_HASH, type=TEXT, nullable=False, source_type="varchar(64)")
+    held["NOTEBAL"] = Column(name="NOTEBAL", type=decimal(38, 10), nullable=False, source_type="decimal(38,10)")
+    held |= {name: replace(held[name], type=kind) for name, kind in BRONZE_TYPES.items() if kind is not None and name in held}
+    return tuple(held.values())
+
+
+def _adopt(target: Any) -> None:
+    stage, bronze = adopted_layers(TABLES)
+    number_rows(target, Takeover(layer=stage, number=ADOPTING))
+    plan = plan_takeover(target, TABLES, bronze, target.held, numbered=True)
+    for one in plan.conversions:
+        prove(target, target, TABLES, bronze, one)
+    apply_takeover(target, plan)
+    number_on(target, TABLES.bronze)
+    read_unhashed(target, target, TABLES, bronze, HashLayout(keys=(("ACCTNBR", Kind.INTEGER),), values=()), 1000, current=True)
+    for layer, current in ((stage, True), (bronze, False)):
+        target.execute(adoption_statement(target, TABLES, layer, 7, current=current))
+    target.execute(target.ddl(DATABASES.general, target.restart(BATCH_SEQUENCE, 4001)))
+    end_takeover(target, TABLES.stage)
+
+
+def _mending() -> list[str]:
+    stage, bronze = adopted_layers(TABLES)
+    target = Recording()
+    return [keep_newest(target, TABLES, bronze), close_orphans(target, TABLES, bronze, stage, INSTANT)]
 
 
 def _insert() -> str:

@@ -129,3 +129,9 @@ def test_a_reconciliation_is_of_values_unless_counts_are_asked_for() -> None:
     assert parse_arguments("main", "", ["--reconcile"]).reconcile == "values"
     assert parse_arguments("main", "", ["--reconcile", "counts", "--table", "T"]).reconcile == "counts"
     assert parse_arguments("main", "", []).reconcile == ""
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+def test_a_predecessors_tables_are_adopted_by_either_command_and_yes_answers_it(*, large: bool) -> None:
+    parsed = parse_arguments("main", "", ["--adopt", "DNA.ACCT", "--yes"], large=large)
+    assert (parsed.adopt, parsed.yes) == ("DNA.ACCT", True)

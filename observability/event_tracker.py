@@ -19,9 +19,26 @@ from model.ops import PIPELINE_EVENT_LOG, EventType, Status
 from observability.context import current_context, step_context
 from observability.ops_rows import OpsRows
 
-# ENOSPC, EDQUOT and EFBIG in the words of the C library, which DuckDB and Python pass on.
-_DISK_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
-_FREE_SPACE = "Free space where that file lies (or raise its limit) and run the table again: it goes on from there."
+# What may be found in an error's text, in the words of the C library, which DuckDB and Python pass on (ENOSPC, EDQUOT and EFBIG;
+# EACCES, EPERM and EROFS), of PostgreSQL and of SQL Server; and the remedy.
+_REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("No space left on device", "Disk quota exceeded", "File too large"),
+        "Free space where that file lies (or raise its limit) and run the table again: it goes on from there.",
+    ),
+    (
+        ("Permission denied", "Operation not permitted"),
+        "Let the account of the pipeline write that file and its folder, and run the table again: it goes on from there.",
+    ),
+    (
+        ("permission denied for", "must be owner of", "permission was denied", "do not have permission"),
+        "The target's login lacks that right: let an administrator GRANT it, or make it the owner, and run the table again.",
+    ),
+    (
+        ("Read-only file system", "read-only mode", "read-only transaction", "is read-only"),
+        "The target takes no writes: name the primary server in UDM_TARGET, or make it writable, and run the table again.",
+    ),
+)
 _SQLALCHEMYS_LINK = re.compile(r"\s*\(Background on this error at: https://sqlalche\.me/\S+\)")
 
 
@@ -102,5 +119,5 @@ def describe(error: BaseException) -> str:
     if isinstance(error, PipelineError):
         return str(error)
     text = " ".join(_SQLALCHEMYS_LINK.sub("", str(error)).split())
-    remedy = f" {_FREE_SPACE}" if any(sign in text for sign in _DISK_FULL) else ""
+    remedy = next((f" {remedy}" for signs, remedy in _REMEDIES if any(sign in text for sign in signs)), "")
     return f"{type(error).__name__}: {text}{remedy}" if text else type(error).__name__

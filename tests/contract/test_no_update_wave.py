@@ -13,9 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-import orchestration.masking
 from extract.duckdb_extractor import DuckDBExtractor
 from model.masking import MaskKey
+from model.row_hash import layout_of
 from orchestration.large_tables import run_large_tables
 from orchestration.pipeline_state import Asked
 from orchestration.table_config import TableConfig
@@ -62,7 +62,7 @@ def test_only_rows_that_differ_get_versions_whatever_happens_to_the_columns(
 ) -> None:
     options: dict[str, Any] = {"batch_rows": ROWS, "mask_key": KEY}
     if large:
-        by_day = {"aggregate_column": "D", "first_load_date": FIRST, "lookback_days": 1}
+        by_day: dict[str, Any] = {"aggregate_column": "D", "first_load_date": FIRST, "lookback_days": 1}
         pipeline.configs[TABLE] = TableConfig(source="DNA", table=TABLE, **by_day)
         # All days are final after the first run: they are asked for again.
         asked = Asked(first=FIRST, last=FIRST + timedelta(days=DAYS - 1))
@@ -93,9 +93,8 @@ def _prepare(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, step: str) -> 
     elif "masked" in step:
         mask(pipeline, TABLE, "B", "hmac-sha256")
     elif "algorithm" in step:
-        layout_for = orchestration.masking.layout_of
-        renamed = lambda *about, **more: replace(layout_for(*about, **more), algorithm="another/hash_rows-1")  # noqa: E731
-        monkeypatch.setattr(orchestration.masking, "layout_of", renamed)
+        renamed = lambda *about: replace(layout_of(*about), algorithm="another/hash_rows-1")  # noqa: E731
+        monkeypatch.setattr("orchestration.masking.layout_of", renamed)
         read = DuckDBExtractor.read
         monkeypatch.setattr(DuckDBExtractor, "read", lambda *about: _otherwise(read(*about)))
 

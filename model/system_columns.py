@@ -27,8 +27,8 @@ BATCH_ID = "_batch_id"
 END_BATCH_ID = "_end_batch_id"
 
 ADOPTING = "_adopting"  # numbers Stage's rows while a predecessor's tables are taken over; no run loads a table that has it
-BEFORE = {ROW_HASH: "_row_hash_before", BRONZE_HASH: "UdmHash_before"}
-"""What a predecessor's row hashes are called once its tables have been taken over: kept, and read by nobody."""
+BEFORE = {ROW_HASH: "_row_hash_before", BRONZE_HASH: "UdmHash_before", SCD2_KEY: "_scd2_key_before"}
+"""What a predecessor's row hashes, and a number that tells no versions apart, are called once its tables have been taken over."""
 POSITION = "_position"  # of a row in its extract: beside the source's columns until the row is loaded
 
 STAGING_SYSTEM = (KEY_HASH, ROW_HASH, HASH_LAYOUT, CDC_OPERATION)

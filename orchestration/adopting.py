@@ -33,7 +33,7 @@ from orchestration.results import TableResult
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from orchestration.table_lock import hold_table
-from schema.adoption import is_ours
+from schema.adoption import Takeover, is_ours, plan_takeover
 from schema.adoption_steps import apply_takeover, end_takeover, number_on, number_rows, read_unhashed, write_adopted
 from schema.column_sync import sync_columns
 from schema.rekey import Layer
@@ -94,7 +94,7 @@ def _apply(run: RunContext, session: Session, config: TableConfig, plan: Adoptio
     _keep_batches_apart(run, plan)
     identity = layouts.id or register_layout(target, tables, layouts.layout, run.batch, plan.key.catalogue)
     for takeover in plan.takeovers:
-        run.retry.ops(f"altering {takeover.layer.name}", partial(apply_takeover, target, takeover))
+        run.retry.ops(f"altering {takeover.layer.name}", partial(_bring, target, tables, takeover))
     number_rows(target, bronze)
     number_on(target, tables.bronze)
     layers = (stage.layer, bronze.layer)
@@ -112,6 +112,14 @@ def _apply(run: RunContext, session: Session, config: TableConfig, plan: Adoptio
     for name in (tables.bronze, tables.stage):
         target.settle(name)
     return changed
+
+
+def _bring(target: Target, tables: WarehouseTable, takeover: Takeover) -> None:
+    """Bring a layer to its columns by what it holds now: an attempt before this one may have done a part."""
+    with target.engine.connect() as connection:
+        held = target.columns_of(connection, takeover.layer.name)
+    numbered = all(name != sc.SCD2_KEY for name, _ in takeover.renamed)
+    apply_takeover(target, plan_takeover(target, tables, takeover.layer, held, numbered=numbered))
 
 
 def _hash(run: RunContext, session: Session, plan: Adoption, layer: Layer, layout_id: int, *, current: bool) -> int:

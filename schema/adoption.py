@@ -21,7 +21,7 @@ from model.errors import SchemaEvolutionError, ValueNotExact
 from model.types import BOOLEAN, TEXT, TIMESTAMP, Column, ColumnType, Kind, integer
 from model.warehouse import WarehouseTable
 from model.widening import widens
-from schema.evolution import ESSENTIAL_BRONZE, ESSENTIAL_STAGE
+from schema.evolution import ESSENTIAL_BRONZE, ESSENTIAL_STAGE, check_spelling
 from schema.rekey import ROWS, Layer, exact_cast, layers
 
 _NUMBER = integer(64)
@@ -108,7 +108,7 @@ def plan_takeover(target: Target, tables: WarehouseTable, layer: Layer, held: Se
     """The plan of a layer; `numbered`: Bronze's `_scd2_key` tells its rows apart.
 
     Raises:
-        SchemaEvolutionError: the table is not one that a predecessor left.
+        SchemaEvolutionError: the table is not one that a predecessor left, or spells a column otherwise than the source.
     """
     types = STAGE_TYPES if layer.row_hash == sc.ROW_HASH else BRONZE_TYPES
     there = {column.name: column for column in held}
@@ -119,6 +119,7 @@ def plan_takeover(target: Target, tables: WarehouseTable, layer: Layer, held: Se
             remedy="--adopt is for both tables of a predecessor, with the dates, flags and kinds of their versions. Rename what "
             "is there, or set StageTableName and BronzeTableName to other names.",
         )
+    check_spelling(str(tables), layer.name, tables.columns, held)
     number = layer.identity[0].name
     untouched = sc.KEY_HASH not in there
     renamed = [(layer.row_hash, sc.BEFORE[layer.row_hash])] if untouched and layer.row_hash in there else []

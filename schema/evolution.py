@@ -80,7 +80,7 @@ def plan_layer(
     if not held:
         return LayerPlan(name=name, create=True)
     _check_ours(table, name, held, system)
-    _check_spelling(table, name, source, held)
+    check_spelling(table, name, source, held)
     by_name = {column.name: column for column in held}
     known = [(column, by_name[column.name]) for column in source if column.name in by_name]
     names = {column.name for column in source}
@@ -126,7 +126,12 @@ def is_predecessors(there: Collection[str], system: Sequence[str]) -> bool:
     return sc.KEY_HASH not in there and all(column in there for column in essential)
 
 
-def _check_spelling(table: str, name: TableName, source: Sequence[Column], held: Sequence[Column]) -> None:
+def check_spelling(table: str, name: TableName, source: Sequence[Column], held: Sequence[Column]) -> None:
+    """Refuse a source column that the target holds in another spelling of upper and lower case.
+
+    Raises:
+        SchemaEvolutionError: naming both.
+    """
     spelled = {column.name.casefold(): column.name for column in held}
     for column in source:
         stored = spelled.get(column.name.casefold(), column.name)

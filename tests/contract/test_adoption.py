@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from model.types import FLOAT64, decimal, integer
 from orchestration.adopting import run_adoption
 from schema.adoption_steps import write_adopted
 from tests.contract.command import command_of, list_tables
+from tests.contract.conftest import Records
 from tests.contract.pipeline import Pipeline
 from tests.contract.predecessor import BATCHES, Row, hex_of, leave, number_of
 
@@ -91,7 +93,7 @@ def test_a_history_is_shown_then_taken_over_and_the_first_run_writes_nothing(
     assert history(pipeline) == before
 
 
-def test_the_history_goes_on_after_it_was_taken_over(pipeline: Pipeline) -> None:
+def test_the_history_goes_on_after_it_was_taken_over(pipeline: Pipeline, logged: Records) -> None:
     grown(pipeline)
     leave(pipeline, TABLE)
     adopt(pipeline)
@@ -105,6 +107,7 @@ def test_the_history_goes_on_after_it_was_taken_over(pipeline: Pipeline) -> None
     [(ended,)] = pipeline.query('SELECT count(*) FROM {bronze} WHERE "_end_batch_id" = :batch', TABLE, batch=pipeline.batch)
     assert ended == 2
     assert pipeline.load(TABLE).changed == 0
+    assert "_before" not in "".join(logged.messages(logging.WARNING))  # what was kept is no column that vanished
     assert "nothing is to be done" in adopt(pipeline)[1][0]
 
 

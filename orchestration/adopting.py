@@ -29,7 +29,7 @@ from orchestration.hash_layouts import register_layout
 from orchestration.healing import next_instant, publish
 from orchestration.large_plan import date_named
 from orchestration.outcome import failed_with
-from orchestration.results import TableResult
+from orchestration.results import GIVE_YES, TableResult
 from orchestration.run_context import RunContext
 from orchestration.table_config import TableConfig
 from orchestration.table_lock import hold_table
@@ -75,6 +75,7 @@ def _adopt(run: RunContext, session: Session, config: TableConfig, say: Say) -> 
     for line in lines_of(run.target, plan):
         say(line)
     if run.options.dry_run:
+        say(GIVE_YES)
         return 0
     if plan.doubled:
         raise IntegrityError(

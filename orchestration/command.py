@@ -231,12 +231,10 @@ def _list_tables(
 
 
 def _only_failures(results: Sequence[TableResult], target: Target, output: Output, options: Options) -> None:
-    del target
+    del target, options
     for result in results:
         if result.status is not Status.SUCCESS:
             output.say(f"{result.source}.{result.table}: {result.message}")
-        elif options.dry_run:
-            output.say("Nothing was written; give --yes to do it.")
 
 
 def _summarise(

@@ -19,6 +19,7 @@ from model.control import TABLES_LIST
 from model.errors import ConfigurationError, SourceTableMissing
 from model.system_columns import check_not_reserved
 from model.types import Column, Kind
+from orchestration.results import GIVE_YES
 from orchestration.table_config import LOAD_TOOL
 from schema.column_sync import sync_columns
 
@@ -125,7 +126,7 @@ def onboard(target: Target, settings: Settings, name: str, say: Say, *, yes: boo
     if listed is not None:
         say(f"{table} is in UdmTablesList already; its row stays as it is.")
     if not yes:
-        say("Nothing was written; give --yes to do it.")
+        say(GIVE_YES)
         return 0
     if listed is None:
         with target.engine.begin() as connection:

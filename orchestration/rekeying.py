@@ -26,7 +26,7 @@ from orchestration.hash_layouts import Layouts, is_catalogues, read_layouts, reg
 from orchestration.healing import heal
 from orchestration.masking import layout_for
 from orchestration.outcome import failed_with
-from orchestration.results import TableResult
+from orchestration.results import GIVE_YES, TableResult
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
@@ -105,6 +105,7 @@ def _rekey(run: RunContext, session: Session, config: TableConfig, say: Say) -> 
     for line in _lines(run, plan):
         say(line)
     if run.options.dry_run:
+        say(GIVE_YES)
         return 0
     changed = _apply(run, session, plan)
     say(f"{tables}: the key is {', '.join(tables.keys)} now.")

@@ -79,7 +79,7 @@ def plan_layer(
     """
     if not held:
         return LayerPlan(name=name, create=True)
-    _check_ours(table, name, held, system)
+    _check_ours(target, table, name, source, held, system)
     check_spelling(table, name, source, held)
     by_name = {column.name: column for column in held}
     known = [(column, by_name[column.name]) for column in source if column.name in by_name]
@@ -96,7 +96,9 @@ def plan_layer(
     )
 
 
-def _check_ours(table: str, name: TableName, held: Sequence[Column], system: Sequence[str]) -> None:
+def _check_ours(
+    target: Target, table: str, name: TableName, source: Sequence[Column], held: Sequence[Column], system: Sequence[str]
+) -> None:
     there = {column.name for column in held}
     lacking = [column for column in system if column not in there]
     if sc.ADOPTING in there:
@@ -113,11 +115,25 @@ def _check_ours(table: str, name: TableName, held: Sequence[Column], system: Seq
         )
     if lacking:
         has = ", ".join(column for column in system if column in there)
+        differences = _difference(target, source, [column for column in held if column.name not in system])
         raise SchemaEvolutionError(
-            f"{table}: {name} exists, but lacks the pipeline's columns {', '.join(lacking)}.",
+            f"{table}: {name} exists, but lacks the pipeline's columns {', '.join(lacking)}. Beside the source's columns "
+            f"{'; '.join(differences) or 'it differs in nothing'}.",
             remedy=f"It was made by something else (of ours it has {has or 'none'}) and is never loaded into: rename it, or set "
             "StageTableName or BronzeTableName to another name.",
         )
+
+
+def _difference(target: Target, source: Sequence[Column], held: Sequence[Column]) -> Iterator[str]:
+    """How a table's columns differ from the source's, in words."""
+    wanted, there = ({column.name: column for column in columns} for columns in (source, held))
+    if lacking := [name for name in wanted if name not in there]:
+        yield f"it lacks {', '.join(lacking)}"
+    if others := [name for name in there if name not in wanted]:
+        yield f"it also has {', '.join(others)}"
+    for name in (name for name in wanted if name in there):
+        if (type_text := target.type_text(wanted[name].type)) != there[name].source_type:
+            yield f"{name} is {there[name].source_type} and not {type_text}"
 
 
 def is_predecessors(there: Collection[str], system: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -121,6 +122,10 @@ def test_a_table_of_somebody_else_is_never_taken_over(target: DuckDBTarget) -> N
         plan(target, (ID, NAME), (ID, NAME))
     with pytest.raises(SchemaEvolutionError, match=r"lacks the pipeline's columns _cdc_is_current\. "):
         plan(target, (ID, NAME), [column for column in HELD if column.name != "_cdc_is_current"])
+    theirs = [replace(ID, source_type="VARCHAR"), replace(NAME, name="LABEL")]
+    differs = r"columns it lacks NAME; it also has LABEL; ID is VARCHAR and not BIGINT\. "
+    with pytest.raises(SchemaEvolutionError, match=differs):
+        plan(target, (ID, NAME), theirs)
 
 
 def test_planning_changes_nothing(target: DuckDBTarget) -> None:

@@ -21,7 +21,7 @@ from model.errors import SchemaEvolutionError, ValueNotExact
 from model.types import BOOLEAN, TEXT, TIMESTAMP, Column, ColumnType, Kind, integer
 from model.warehouse import WarehouseTable
 from model.widening import widens
-from schema.evolution import ESSENTIAL_BRONZE, ESSENTIAL_STAGE, check_spelling
+from schema.ownership import ESSENTIAL_BRONZE, ESSENTIAL_STAGE, check_spelling
 from schema.rekey import ROWS, Layer, exact_cast, layers
 
 _NUMBER = integer(64)

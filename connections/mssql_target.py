@@ -129,7 +129,7 @@ class MSSQLTarget(Target):
         return super().is_own_type(held) or held.source_type.startswith("varchar(")
 
     def is_known_type(self, held: Column) -> bool:
-        """NUMERIC too, and times of fewer digits."""
+        """NUMERIC and VARCHAR too, and times of any digits."""
         return super().is_known_type(held) or mssql_types.is_known(held.source_type)
 
     def is_metadata(self, held: Column, wanted: ColumnType) -> bool:

@@ -91,9 +91,11 @@ def is_metadata(before: str, after: str) -> bool:
 
 
 def is_known(held: str) -> bool:
-    """Whether a type that is none of ours is read exactly, and every value of it is one of ours: a predecessor may have it."""
-    name, _, size = held.partition("(")
-    return name == "numeric" or (name in {"time", "datetime2", "datetimeoffset"} and size[:1] < "7")
+    """Whether a type that is none of ours is one that a predecessor may have and that the server itself converts to ours.
+
+    Text of a code page is text of ours; times of seven digits have to prove that the last one is 0.
+    """
+    return held.partition("(")[0] in {"numeric", "varchar", "time", "datetime2", "datetimeoffset"}
 
 
 def key_type(column_type: ColumnType) -> ColumnType:

@@ -263,6 +263,10 @@ SELECT [NOTEBAL]
  FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
  WHERE [UDM_Bronze].[DNA].[ACCT_scd2_python].[NOTEBAL] IS NOT NULL;
 
+SELECT TOP __[POSTCOMPILE_param_1] [UDM_Bronze].[DNA].[ACCT_scd2_python].[POSTED]
+ FROM [UDM_Bronze].[DNA].[ACCT_scd2_python]
+ WHERE CAST([UDM_Bronze].[DNA].[ACCT_scd2_python].[POSTED] AS datetime2(6)) != [UDM_Bronze].[DNA].[ACCT_scd2_python].[POSTED];
+
 USE [UDM_Bronze];
 
 EXEC sp_rename N'[DNA].[ACCT_scd2_python].[UdmHash]', N'UdmHash_before', N'COLUMN';

@@ -37,7 +37,7 @@ from model.ops import BATCH_SEQUENCE
 from model.ops import INSTANT as INSTANT_TYPE
 from model.row_hash import HashLayout
 from model.system_columns import ADOPTING, BRONZE_HASH, CDC_IS_CURRENT, CDC_VALID_TO, KEY_HASH, SCD2_KEY
-from model.types import DATE, TEXT, TIMESTAMPTZ, UUID, Column, Kind, decimal, integer
+from model.types import DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, UUID, Column, Kind, decimal, integer
 from model.types import TIME as TIME_OF_DAY
 from model.warehouse import Promotion, WarehouseTable
 from model.windows import NO_DATE, day_window, later_window
@@ -50,7 +50,7 @@ from orchestration.reconciliation_sides import Sides, read_layer
 from scd2.engine import changes_of
 from scd2.history import agreement, batches_of, count_defects, find_defects
 from scd2.proof import check_counts
-from schema.adoption import BRONZE_TYPES, Takeover, adopted_layers, plan_takeover, prove
+from schema.adoption import BRONZE_TYPES, Conversion, Takeover, adopted_layers, plan_takeover, prove
 from schema.adoption_mending import close_orphans, keep_newest
 from schema.adoption_steps import adoption_statement, apply_takeover, end_takeover, number_on, number_rows, read_unhashed
 from schema.column_sync import read_listed
@@ -267,6 +267,8 @@ def _adopt(target: Any) -> None:
     plan = plan_takeover(target, TABLES, bronze, target.held, numbered=True)
     for one in plan.conversions:
         prove(target, target, TABLES, bronze, one)
+    posted = Column(name="POSTED", type=TIMESTAMP, source_type="datetime2(7)")
+    prove(target, target, TABLES, bronze, Conversion(held=posted, wanted=TIMESTAMP, narrower=True))
     apply_takeover(target, plan)
     number_on(target, TABLES.bronze)
     read_unhashed(target, target, TABLES, bronze, HashLayout(keys=(("ACCTNBR", Kind.INTEGER),), values=()), 1000, current=True)

@@ -7,8 +7,7 @@ from the moment that Stage's rows are numbered no run loads the table, and those
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -19,20 +18,17 @@ from data_load.index_management import create_current_index, create_one_active_i
 from model import ops
 from model import system_columns as sc
 from model.errors import IntegrityError
-from model.ops import EventType, Status
 from model.warehouse import WarehouseTable
-from observability.context import table_context
 from orchestration.adoption_findings import LayerFindings
 from orchestration.adoption_lines import lines_of
 from orchestration.adoption_plan import Adoption, held_columns, plan_adoption
 from orchestration.hash_layouts import register_layout
 from orchestration.healing import next_instant, publish
 from orchestration.large_plan import date_named
-from orchestration.outcome import failed_with
-from orchestration.results import GIVE_YES, TableResult
+from orchestration.results import TableResult
 from orchestration.run_context import RunContext
+from orchestration.shown_first import GIVE_YES, Say, run_one_by_one
 from orchestration.table_config import TableConfig
-from orchestration.table_lock import hold_table
 from schema.adoption import Takeover, is_ours, plan_takeover
 from schema.adoption_steps import apply_takeover, end_takeover, number_on, number_rows, read_unhashed, write_adopted
 from schema.column_sync import sync_columns
@@ -40,29 +36,12 @@ from schema.rekey import Layer
 from schema.staging_cleanup import drop_dead_staging, drop_staging
 
 LOG = logging.getLogger("udm.adopt")
-Say = Callable[[str], None]
 _TICK = timedelta(microseconds=1)
 
 
 def run_adoption(run: RunContext, configs: Sequence[TableConfig], *, say: Say) -> list[TableResult]:
     """Take the tables over, one after the other; a dry run shows the plan alone."""
-    return [_adopt_recorded(run, config, say) for config in configs]
-
-
-def _adopt_recorded(run: RunContext, config: TableConfig, say: Say) -> TableResult:
-    result = TableResult(source=config.source, table=config.table, status=Status.FAILED)
-    with table_context(config.source, config.table):
-        try:
-            with (
-                run.tracker.track(EventType.TABLE_TOTAL) as event,
-                run.cancellation.translated(),
-                hold_table(run.target, config) as session,
-            ):
-                rows = _adopt(run, session, config, say)
-                event.RowsUpdated, event.Message = rows, "adopted"
-        except BaseException as error:  # noqa: BLE001 - becomes the table's result, as in a load
-            return failed_with(config, result, error)
-    return replace(result, status=Status.SUCCESS, updated=rows)
+    return run_one_by_one(run, configs, "adopted", lambda session, config: _adopt(run, session, config, say))
 
 
 def _adopt(run: RunContext, session: Session, config: TableConfig, say: Say) -> int:

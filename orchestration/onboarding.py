@@ -19,7 +19,7 @@ from model.control import TABLES_LIST
 from model.errors import ConfigurationError, SourceTableMissing
 from model.system_columns import check_not_reserved
 from model.types import Column, Kind
-from orchestration.results import GIVE_YES
+from orchestration.shown_first import GIVE_YES
 from orchestration.table_config import LOAD_TOOL
 from schema.column_sync import sync_columns
 

@@ -7,7 +7,7 @@ layouts have two keys; then rows are changed, Stage and Bronze, away and home; a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,21 +16,18 @@ import sqlalchemy as sa
 from connections.target import Session
 from extract.spool import Spool
 from model.errors import SchemaEvolutionError
-from model.ops import EventType, Status
 from model.types import Column
 from model.warehouse import WarehouseTable
 from model.widening import Widening
-from observability.context import table_context
 from orchestration.extraction import columns_of, stored_as
 from orchestration.hash_layouts import Layouts, is_catalogues, read_layouts, register_layout, rewrite_keys
 from orchestration.healing import heal
 from orchestration.masking import layout_for
-from orchestration.outcome import failed_with
-from orchestration.results import GIVE_YES, TableResult
+from orchestration.results import TableResult
 from orchestration.run_context import RunContext
+from orchestration.shown_first import GIVE_YES, Say, run_one_by_one
 from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
-from orchestration.table_lock import hold_table
 from schema.altering import alter_column
 from schema.column_sync import TableKey, mark_key
 from schema.evolution import Widened
@@ -47,7 +44,6 @@ from schema.rekey import (
 from schema.staging_cleanup import drop_dead_staging, drop_staging
 
 LOG = logging.getLogger("udm.rekey")
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +69,7 @@ class Rekey:
 
 def run_rekey(run: RunContext, configs: Sequence[TableConfig], *, say: Say) -> list[TableResult]:
     """Re-key the tables, one after the other; a dry run shows the plan alone."""
-    return [_rekey_recorded(run, config, say) for config in configs]
-
-
-def _rekey_recorded(run: RunContext, config: TableConfig, say: Say) -> TableResult:
-    result = TableResult(source=config.source, table=config.table, status=Status.FAILED)
-    with table_context(config.source, config.table):
-        try:
-            with (
-                run.tracker.track(EventType.TABLE_TOTAL) as event,
-                run.cancellation.translated(),
-                hold_table(run.target, config) as session,
-            ):
-                rows = _rekey(run, session, config, say)
-                event.RowsUpdated, event.Message = rows, "re-keyed"
-        except BaseException as error:  # noqa: BLE001 - becomes the table's result, as in a load
-            return failed_with(config, result, error)
-    return replace(result, status=Status.SUCCESS, updated=rows)
+    return run_one_by_one(run, configs, "re-keyed", lambda session, config: _rekey(run, session, config, say))
 
 
 def _rekey(run: RunContext, session: Session, config: TableConfig, say: Say) -> int:

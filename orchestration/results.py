@@ -64,9 +64,6 @@ def exit_status(results: Sequence[TableResult]) -> int:
     return 3 if Status.SKIPPED in statuses else 0
 
 
-GIVE_YES = "Nothing was written; give --yes to do it."
-
-
 class Reporter(Protocol):
     """Told what happens, from any worker's thread."""
 

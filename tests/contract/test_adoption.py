@@ -222,7 +222,9 @@ def test_a_predecessors_own_number_and_indexes_stay(pipeline: Pipeline) -> None:
     assert adopt(pipeline)[0] == "SUCCESS"
     assert {row[sc.SCD2_KEY] for row in pipeline.dump("bronze", TABLE)} == before
     with pipeline.target.engine.connect() as connection:
-        assert "ix_theirs" in pipeline.target.index_names(connection, pipeline.name("bronze", TABLE))
+        kept = pipeline.target.index_names(connection, pipeline.name("bronze", TABLE))
+    # The T-SQL test server makes names of its own of it.
+    assert any(name.startswith("ix_theirs") for name in kept)
     pipeline.source.table(TABLE, COLUMNS, [*THIRD, (100, "L0", 1, None)])
     assert pipeline.load(TABLE).inserted == 1
     [(number,)] = pipeline.query('SELECT "_scd2_key" FROM {bronze} WHERE "ID" = 100', TABLE)

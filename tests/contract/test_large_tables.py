@@ -67,6 +67,13 @@ def test_a_row_that_moves_from_a_final_day_is_found_by_its_key(large: Large) -> 
     assert (large.load().updated, large.versions(1)) == (1, [("x", "I"), ("moved", "U")])
 
 
+def test_a_row_that_another_window_has_brought_is_not_asked_for(large: Large) -> None:
+    large.fill((1, day(4), "x"), (2, day(5), "y"))
+    large.load()
+    large.fill((1, day(5), "moved"), (2, day(5), "y"))
+    assert (large.load().updated, large.versions(1), "keys" in large.asked) == (1, [("x", "I"), ("moved", "U")], False)
+
+
 def test_a_delete_is_confirmed_by_key_and_a_final_days_rows_are_left_alone(large: Large) -> None:
     large.fill(*ROWS)
     large.load()

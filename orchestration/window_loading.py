@@ -72,7 +72,7 @@ def promote_windows(
         return loads
     for quarantined, count in _quarantined(reads, confirmation):
         record_quarantine(run.target, run.settings, tables, run.batch, quarantined, count)
-    parts = [read.part for read in reads] + ([confirmation.part] if confirmation else [])
+    parts = [read.part for read in reads] + ([confirmation.part] if confirmation and not confirmation.changes.is_empty else [])
     group = group_of(tables, layouts, parts)
     loads = [replace(load, superseded=lost) for load, lost in zip(loads, group.superseded, strict=False)]
     staged = group.inserted + group.updated + group.deleted

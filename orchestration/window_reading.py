@@ -100,8 +100,9 @@ def _read(
             changes = compared.changes
             event.RowsExtracted, event.RowsUnchanged = changes.extracted, changes.unchanged
             event.RowsQuarantined, event.RowsDuplicate = changes.quarantined, changes.duplicates
+            extracted = rows.extracted
             for window in () if run.options.force else windows.windows:
-                check_day(str(table), window, rows.extracted[window], began, table.calendar, reads, run.settings)
+                check_day(str(table), window, extracted[window], began, table.calendar, reads, run.settings)
     except BaseException:
         reading.let_go()
         raise
@@ -110,7 +111,7 @@ def _read(
     if changes.duplicates:
         LOG.warning("%s: %s: %d exact duplicates were collapsed", table, windows, changes.duplicates)
     return WindowRead(
-        windows=windows, began=began, compared=compared, spool=spool, extracted=rows.extracted, changed=rows.changed
+        windows=windows, began=began, compared=compared, spool=spool, extracted=extracted, changed=rows.changed
     )
 
 

@@ -13,21 +13,26 @@ from model.row_hash import as_integer
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
 
 _NO_HASHES = pl.Series(dtype=pl.UInt128)
+# What is still looked for: numbers among what was asked, high bits sought, where in `search`, and what is there. Series, for on
+# few rows a frame's operations cost more than the rows.
+Walk = tuple[pl.Series, pl.Series, pl.Series, pl.Series]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Current:
-    """The hashes of a table's current rows, and `search`, the index by which a key's row is found.
+    """The hashes of a table's current rows, and `search` and `starts`, the index by which a key's row is found.
 
     `marks` are key and row hash in one (`mark_of`), for what nearly every row is asked is whether both are equal. `layout_ids` is
     one id for all rows, or one a row. `search` holds a number for each row, ascending: a part of its key hash in the high bits,
-    its position in the low ones, of which there are as many as `size` needs.
+    its position in the low ones, of which there are as many as `size` needs. `starts` cuts it into `size` buckets by its highest
+    bits, about one row each, and says where each bucket starts (an empty one at the last row).
     """
 
     keys: pl.Series
     marks: pl.Series
     layout_ids: pl.Series
     search: pl.Series
+    starts: pl.Series
     size: int
 
     @property
@@ -37,25 +42,44 @@ class Current:
 
     def near(self, parts: pl.Series) -> pl.Series:
         """Positions of rows, given `parts_of` keys: each the key's own, if there is one, but where keys share a part."""
-        at = self.search.search_sorted(parts - parts % self.size).clip(upper_bound=len(self.search) - 1)
-        return (self.search.gather(at) % self.size).cast(pl.UInt32)
+        left = self._begin(parts)
+        _, needles, _, there = left
+        low = there % self.size
+        found = low.cast(pl.UInt32)
+        # Three of four are the first of their bucket; the others are walked to.
+        left = self._onward(left, there - low != needles)
+        while len(left[0]):
+            nth, needles, _, there = left
+            low = there % self.size
+            hit = there - low == needles
+            found = found.scatter(nth.filter(hit), low.filter(hit).cast(pl.UInt32))
+            left = self._onward(left, ~hit)
+        return found
 
     def find(self, keys: pl.Series) -> pl.Series:
         """Positions of the rows with exactly these keys, NULL where there is none."""
-        parts = parts_of(keys)
-        needles = parts - parts % self.size
-        left = pl.DataFrame({"nth": pl.int_range(len(keys), dtype=pl.UInt32, eager=True), "key": keys, "needle": needles})
-        left = left.with_columns(self.search.search_sorted(needles).alias("at"))
-        found = pl.repeat(None, len(keys), dtype=pl.UInt32, eager=True)
-        while (left := left.filter(pl.col("at") < len(self.search))).height:
-            there = self.search.gather(left.get_column("at"))
+        found = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(keys))
+        if self.search.is_empty() or keys.is_empty():
+            return found
+        left = self._begin(parts_of(keys))
+        while len(left[0]):
+            nth, _, _, there = left
             position = (there % self.size).cast(pl.UInt32)
-            left = left.with_columns(same=self.keys.gather(position) == left.get_column("key"), position=position)
-            left = left.filter(there - there % self.size == left.get_column("needle"))
-            hits = left.filter("same")
-            found = found.scatter(hits.get_column("nth"), hits.get_column("position"))
-            left = left.filter(~pl.col("same")).with_columns(pl.col("at") + 1)
+            same = self.keys[position] == keys[nth]
+            found = found.scatter(nth.filter(same), position.filter(same))
+            left = self._onward(left, ~same)
         return found
+
+    def _begin(self, parts: pl.Series) -> Walk:
+        at = self.starts[buckets_of(parts, self.size)]
+        return numbers(len(parts)), parts - parts % self.size, at, self.search[at]
+
+    def _onward(self, left: Walk, still: pl.Series) -> Walk:
+        """One row on in `search`, those `still` looked for that may be found there."""
+        nth, needles, at, there = left
+        still = still & (there <= needles + (self.size - 1)) & (at < len(self.search) - 1)
+        at = at.filter(still) + 1
+        return nth.filter(still), needles.filter(still), at, self.search[at]
 
 
 def mark_of(keys: pl.Series, rows: pl.Series) -> pl.Series:
@@ -78,8 +102,13 @@ def with_positions(parts: pl.Series, size: int, start: int = 0) -> pl.Series:
 
 
 def size_for(rows: int) -> int:
-    """The least power of two that numbers so many rows."""
-    return 1 << max(rows - 1, 0).bit_length()
+    """The least power of two, from 2 on, that numbers so many rows."""
+    return 1 << max(rows - 1, 1).bit_length()
+
+
+def buckets_of(parts: pl.Series, size: int) -> pl.Series:
+    """Which of `size` buckets, a power of two of them, each part falls into: its highest bits."""
+    return (parts // (2**64 // size)).cast(pl.UInt32)
 
 
 def current_of(frames: Iterable[pl.DataFrame]) -> Current:
@@ -95,8 +124,8 @@ def current_of(frames: Iterable[pl.DataFrame]) -> Current:
         for kept, series in zip(columns, (keys, mark_of(keys, rows), frame.get_column(HASH_LAYOUT)), strict=True):
             kept.append(series)
     if not columns[0]:
-        empty = pl.Series(dtype=pl.UInt64)
-        return Current(keys=_NO_HASHES, marks=_NO_HASHES, layout_ids=pl.Series(dtype=pl.Int64), search=empty, size=1)
+        none = pl.Series(dtype=pl.UInt64)
+        return Current(keys=_NO_HASHES, marks=_NO_HASHES, layout_ids=pl.Series(dtype=pl.Int64), search=none, starts=none, size=2)
     identities = {identity for ids in columns[2] for identity in ids.unique()}
     starts = list(accumulate((len(keys) for keys in columns[0]), initial=0))
     size = size_for(starts.pop())
@@ -104,7 +133,18 @@ def current_of(frames: Iterable[pl.DataFrame]) -> Current:
     keys, marks = (_whole(column) for column in columns[:2])
     layout_ids = pl.concat(columns[2]) if len(identities) > 1 else pl.Series(list(identities), dtype=pl.Int64)
     _check_distinct(keys, search, size)
-    return Current(keys=keys, marks=marks, layout_ids=layout_ids, search=search, size=size)
+    return Current(keys=keys, marks=marks, layout_ids=layout_ids, search=search, starts=_starts(search, size), size=size)
+
+
+def _starts(search: pl.Series, size: int) -> pl.Series:
+    """Of each bucket the first row in `search`, for that is the last one written here."""
+    starts = pl.Series([len(search) - 1], dtype=pl.UInt32).new_from_index(0, size)
+    return starts.scatter(buckets_of(search, size).reverse(), numbers(len(search)).reverse())
+
+
+def numbers(size: int) -> pl.Series:
+    """0, 1, 2, ...: positions."""
+    return pl.int_range(size, dtype=pl.UInt32, eager=True)
 
 
 def _whole(parts: list[pl.Series]) -> pl.Series:

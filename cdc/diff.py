@@ -1,8 +1,8 @@
 """The comparison, as pure polars: hashes of the current rows against the frames of an extract, one frame after another.
 
-Nothing of an unchanged row is kept: a frame is looked up in the index of the current hashes (a binary search with sorted
-needles), its unchanged rows are only remembered as seen, and the rest, the candidates, go on. Memory is 40 bytes a
-current row plus the candidates' hashes, however wide the table is.
+Nothing of an unchanged row is kept: a frame is looked up in the index of the current hashes (`cdc.current`), its unchanged
+rows are only remembered as seen, and the rest, the candidates, go on. Memory is 44 to 48 bytes a current row plus the
+candidates' hashes, however wide the table is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from cdc.current import Current, mark_of, parts_of, size_for, with_positions
+from cdc.current import Current, mark_of, numbers, parts_of
 from cdc.duplicates import INDEX, POSITION, resolve
 from cdc.hashing import FrameHashing, HashedFrame, with_hash_bytes
 from model.row_hash import HashLayout
@@ -58,7 +58,7 @@ def compare_frame(clear: pl.DataFrame, hashed: HashedFrame, hashing: FrameHashin
         older = hashing.under(against.older, against.incomparable, clear, hashed)
         chosen, index, unchanged = _look_up(hashed, current, _marks(hashed, against.layout_id, older))
     else:
-        chosen = pl.int_range(hashed.frame.height, dtype=pl.UInt32, eager=True).filter(~hashed.null_key)
+        chosen = numbers(hashed.frame.height).filter(~hashed.null_key)
         index, unchanged = pl.repeat(None, len(chosen), dtype=pl.UInt32, eager=True), chosen.clear()
     whole = len(chosen) == hashed.frame.height
     position = chosen.cast(pl.Int64).alias(POSITION)
@@ -81,18 +81,12 @@ def _look_up(
     """Positions of the rows that are equal to no current one, ascending; of the current rows of their keys, NULL where there is
     none; and of the current rows that the others are equal to."""
     keys = hashed.hashes.get_column(KEY_HASH)
-    parts = parts_of(keys)
-    size = size_for(len(parts))
-    # In the order of the keys, so that neighbours in memory are looked up together.
-    order = (with_positions(parts, size).sort() % size).cast(pl.UInt32)
-    if hashed.null_key.any():
-        order = order.filter(~hashed.null_key.gather(order))
-    near = current.near(parts.gather(order))
-    same = _equal(current, marks, order, near)
+    near = current.near(parts_of(keys))
+    same = _equal(current, marks, near) & ~hashed.null_key
     # Few are left, and only for them it matters that several keys may share the part which was searched by.
-    left = order.filter(~same).sort()
-    index = current.find(keys.gather(left))
-    late = _equal(current, marks, left, index)
+    left = numbers(len(keys)).filter(~(same | hashed.null_key))
+    index = current.find(keys[left])
+    late = _equal(current, {identity: mark[left] for identity, mark in marks.items()}, index)
     return left.filter(~late), index.filter(~late), pl.concat([near.filter(same), index.filter(late)])
 
 
@@ -102,16 +96,16 @@ def _marks(hashed: HashedFrame, layout_id: int, older: Mapping[int, pl.Series]) 
     return {identity: mark_of(keys, values) for identity, values in {layout_id: rows, **older}.items()}
 
 
-def _equal(current: Current, marks: Mapping[int, pl.Series], rows: pl.Series, index: pl.Series) -> pl.Series:
-    """Pair by pair of a frame's row and a current one: equal hashes under the layout that the current row was hashed under."""
-    before = current.marks.gather(index)
+def _equal(current: Current, marks: Mapping[int, pl.Series], index: pl.Series) -> pl.Series:
+    """Row by row: whether it has the hashes of the current one at `index` (NULL: none), under the layout of that one."""
+    before = current.marks[index]
     if len(marks) == 1:
         [mark] = marks.values()
-        return (before == mark.gather(rows)).fill_null(value=False)
+        return (before == mark).fill_null(value=False)
     stored = current.layout_ids.gather(index if len(current.layout_ids) > 1 else index * 0)
-    equal = pl.repeat(value=False, n=len(rows), dtype=pl.Boolean, eager=True)
+    equal = pl.repeat(value=False, n=len(index), dtype=pl.Boolean, eager=True)
     for identity, mark in marks.items():
-        equal |= ((stored == identity) & (before == mark.gather(rows))).fill_null(value=False)
+        equal |= ((stored == identity) & (before == mark)).fill_null(value=False)
     return equal
 
 

@@ -32,7 +32,8 @@ def hash_frame(values: pl.DataFrame, layout: HashLayout, *, with_bytes: bool = F
     null_key = values.select(pl.any_horizontal(pl.col(name).is_null() for name in layout.key_names)).to_series()
     frame = values.with_columns(hash_expressions(layout)) if with_bytes else values
     integers = [as_integer(pl.col(KEY_HASH)), as_integer(pl.col(ROW_HASH))] if with_bytes else integer_hashes(layout)
-    return HashedFrame(frame=frame, values=values, hashes=frame.select(integers), null_key=null_key)
+    # Several threads hash, each a piece; what is looked up and gathered later wants one.
+    return HashedFrame(frame=frame, values=values, hashes=frame.select(integers).rechunk(), null_key=null_key)
 
 
 def with_hash_bytes(frame: pl.DataFrame, layout: HashLayout) -> pl.DataFrame:

@@ -17,10 +17,12 @@ def tune() -> None:
     """Set up memory for a short process that moves much data; called before anything else is imported.
 
     polars' allocator keeps freed pages for the next frame, and takes huge ones where the kernel gives them on request: page
-    faults are a quarter of a run's CPU time otherwise. `_RJEM_MALLOC_CONF` is its own variable and is obeyed where it is set.
+    faults are a quarter of a run's CPU time otherwise. What one thread frees another reuses only within an arena, so there are
+    few. `_RJEM_MALLOC_CONF` is its own variable and is obeyed where it is set.
     Source: https://jemalloc.net/jemalloc.3.html#tuning
     """
-    os.environ.setdefault("_RJEM_MALLOC_CONF", f"thp:always,{_DECAY}" if _has_huge_pages() else _DECAY)
+    few = f"narenas:{max(1, (os.cpu_count() or 1) // 4)},{_DECAY}"
+    os.environ.setdefault("_RJEM_MALLOC_CONF", f"thp:always,{few}" if _has_huge_pages() else few)
     # Imports make hundreds of thousands of objects and no garbage.
     gc.disable()
 

@@ -25,6 +25,7 @@ from duckdb_engine import ConnectionWrapper
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
+from connections.duckdb_row_groups import put_off_merging
 from connections.duckdb_types import canonical_type, cast_text, duckdb_type, travels_as_text
 from connections.target import Databases, Rebuilt, Session, Target
 from model.errors import TableHeld, TargetHeld, TargetUnavailable, ValueNotExact
@@ -266,6 +267,7 @@ def _open(folder: Path, databases: Databases, memory_limit: str) -> duckdb.DuckD
         for name in (databases.stage, databases.bronze, databases.general):
             _create_missing_file(folder / f"{name}.duckdb")
             root.execute(f"ATTACH '{str(folder / name).replace(chr(39), chr(39) * 2)}.duckdb' AS {_quote(name)}")
+        put_off_merging(root, databases.bronze)
     except (duckdb.Error, OSError) as error:
         raise _why_not_open(folder, error) from error
     return root

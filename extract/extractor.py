@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import polars as pl
 
@@ -58,7 +58,12 @@ class ValueSum:
 
 
 class Extractor(ABC):
-    """One source. A context manager; one thread at a time uses it, `interrupt` may come from another."""
+    """One source. A context manager; one thread at a time uses it, `interrupt` may come from another.
+
+    `keys_at_once` is how many values of a one-column key a selection may well have.
+    """
+
+    keys_at_once: ClassVar[int] = 250
 
     def __enter__(self) -> Self:
         return self

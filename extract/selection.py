@@ -6,7 +6,7 @@ its own way. What text a source's own comparison takes for equal may bring more 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from model.types import Column
 
+_SEVERAL_COLUMNS_AT_ONCE = 250
 Value = bool | int | float | Decimal | date | datetime | str | bytes
 Expression = sa.ColumnElement[Any]
 Literal = Callable[[Column, Value], Expression]
@@ -68,3 +69,10 @@ class WithKeys:
                 for row in rows
             )
         )
+
+
+def with_keys(columns: tuple[Column, ...], keys: pl.DataFrame, at_once: int) -> Iterator[WithKeys]:
+    """So many keys in selections of `at_once`, where the key is one column; comparisons of several get long sooner."""
+    size = at_once if len(columns) == 1 else _SEVERAL_COLUMNS_AT_ONCE
+    for start in range(0, keys.height, size):
+        yield WithKeys(columns=columns, keys=keys.slice(start, size))

@@ -24,15 +24,11 @@ from model.errors import ConfigurationError, PipelineError, TargetHeld
 from model.ops import Status
 from observability.event_tracker import PipelineEventTracker, describe
 from observability.log_handler import configure_logging
-from orchestration.adopting import run_adoption
 from orchestration.arguments import Arguments
 from orchestration.batch import begin_batch, command_of, end_batch, logging_to_ops
 from orchestration.cancellation import Cancellation
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.freshness import read_freshness
-from orchestration.large_plan import plan_in_words
-from orchestration.onboarding import onboard
-from orchestration.rekeying import run_rekey
 from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
 from orchestration.retention import purge_ops
@@ -94,12 +90,14 @@ def _run(
     if settings.embedded:
         seed_tables(target, settings.data_folder)
     if arguments.onboard:
+        from orchestration.onboarding import onboard  # noqa: PLC0415 - a load takes no time for what it does not use
+
         return onboard(target, settings, arguments.onboard, output.say, yes=arguments.yes)
     configs = TableConfigLoader(target).load()
     if name := arguments.adopt or arguments.rekey:
         named = [table_named(configs, name)]
         shown = replace(arguments, dry_run=not arguments.yes)
-        maintain = partial(run_adoption if arguments.adopt else run_rekey, say=output.say)
+        maintain = partial(_maintenance(arguments), say=output.say)
         return _load_tables(shown, settings, target, output, named, maintain, summarise=_only_failures)
     chosen = select_tables(configs, large=large, table=arguments.table, source=arguments.source)
     if arguments.list_tables:
@@ -119,6 +117,16 @@ def _run(
         reconciliation = ReconciliationCommand(arguments, settings)
         load = reconciliation.run
     return _load_tables(arguments, settings, target, output, chosen, load, reconciliation=reconciliation)
+
+
+def _maintenance(arguments: Arguments) -> Callable[..., list[TableResult]]:
+    if arguments.adopt:
+        from orchestration.adopting import run_adoption  # noqa: PLC0415 - see above
+
+        return run_adoption
+    from orchestration.rekeying import run_rekey  # noqa: PLC0415 - see above
+
+    return run_rekey
 
 
 def _load_tables(
@@ -212,6 +220,8 @@ def _list_tables(
     if not configs:
         output.say(f"{settings.general_db}.dbo.UdmTablesList lists no {kind} table with StageLoadTool = 'Python'.")
         return
+    from orchestration.large_plan import plan_in_words  # noqa: PLC0415 - see above
+
     freshness = read_freshness(target, configs)
     rows = [
         (

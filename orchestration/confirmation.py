@@ -19,7 +19,7 @@ from cdc.duplicates import INDEX
 from cdc.engine import delete_rows
 from connections.target import Target
 from data_load.bcp_loader import load_staging
-from extract.selection import WithKeys
+from extract.selection import with_keys
 from extract.spool import Spool
 from model import system_columns as sc
 from model.conform import conform
@@ -36,7 +36,6 @@ from orchestration.window_reading import WindowRead
 from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.large_tables")
-_KEYS_AT_ONCE = 250
 _ROWS = 500_000
 
 
@@ -166,8 +165,7 @@ def _ask(run: RunContext, table: LargeTable, reading: SourceReading, stored: pl.
 def _asked_for(run: RunContext, table: LargeTable, reading: SourceReading, stored: pl.DataFrame) -> Iterator[pl.DataFrame]:
     columns = table.key_columns
     keys = conform(str(table), stored, columns)
-    for start in range(0, keys.height, _KEYS_AT_ONCE):
-        selection = WithKeys(columns=columns, keys=keys.slice(start, _KEYS_AT_ONCE))
+    for selection in with_keys(columns, keys, reading.extractor().keys_at_once):
         rules = table.described.rules
         yield from reading.extractor().read(table.config.source_table, rules.columns, run.settings.batch_rows, selection)
 

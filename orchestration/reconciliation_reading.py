@@ -13,7 +13,7 @@ from cdc.reconciliation.rows import Layer
 from cdc.reconciliation.segments import segment_of
 from extract.extractor import ValueSum
 from extract.hashing import in_order, prefetched
-from extract.selection import WithKeys
+from extract.selection import with_keys
 from model.system_columns import KEY_HASH
 from orchestration.reconciliation_portion import WHOLE, Portion
 from orchestration.reconciliation_sides import Sides, read_layer
@@ -22,7 +22,6 @@ from orchestration.source_reading import SourceReading
 from orchestration.table_config import TableConfig
 
 T = TypeVar("T")
-_KEYS_AT_ONCE = 250
 _KEYS_BY_KEY = 10_000
 
 
@@ -97,9 +96,8 @@ class SidesReading:
         keys = before.select(column.name for column in columns).drop_nulls()
         wanted = before.select(KEY_HASH)
         found = [self.sides.empty_source()]
-        for start in range(0, keys.height, _KEYS_AT_ONCE):
+        for selection in with_keys(columns, keys, self.reading.extractor().keys_at_once):
             self.run.cancellation.check()
-            selection = WithKeys(columns=columns, keys=keys.slice(start, _KEYS_AT_ONCE))
             frames = self.reading.extractor().read(
                 self.config.source_table, rules.columns, self.run.settings.batch_rows, selection
             )

@@ -13,6 +13,7 @@ from model.row_hash import as_integer
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
 
 _NO_HASHES = pl.Series(dtype=pl.UInt128)
+_AT_ONCE = 1_000_000
 # What is still looked for: numbers among what was asked, high bits sought, where in `search`, and what is there. Series, for on
 # few rows a frame's operations cost more than the rows.
 Walk = tuple[pl.Series, pl.Series, pl.Series, pl.Series]
@@ -129,17 +130,21 @@ def current_of(frames: Iterable[pl.DataFrame]) -> Current:
     identities = {identity for ids in columns[2] for identity in ids.unique()}
     starts = list(accumulate((len(keys) for keys in columns[0]), initial=0))
     size = size_for(starts.pop())
+    marks = _whole(columns[1])
     search = _whole([with_positions(parts_of(keys), size, start) for start, keys in zip(starts, columns[0], strict=True)]).sort()
-    keys, marks = (_whole(column) for column in columns[:2])
+    keys = pl.concat(columns[0], rechunk=False)  # few are looked at: as they came will do
     layout_ids = pl.concat(columns[2]) if len(identities) > 1 else pl.Series(list(identities), dtype=pl.Int64)
     _check_distinct(keys, search, size)
     return Current(keys=keys, marks=marks, layout_ids=layout_ids, search=search, starts=_starts(search, size), size=size)
 
 
 def _starts(search: pl.Series, size: int) -> pl.Series:
-    """Of each bucket the first row in `search`, for that is the last one written here."""
+    """Of each bucket the first row in `search`, for that is the last one written here. A part at a time, for memory's sake."""
     starts = pl.Series([len(search) - 1], dtype=pl.UInt32).new_from_index(0, size)
-    return starts.scatter(buckets_of(search, size).reverse(), numbers(len(search)).reverse())
+    for start in reversed(range(0, len(search), _AT_ONCE)):
+        part = search.slice(start, _AT_ONCE)
+        starts = starts.scatter(buckets_of(part, size).reverse(), (numbers(len(part)) + start).reverse())
+    return starts
 
 
 def numbers(size: int) -> pl.Series:

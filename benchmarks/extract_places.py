@@ -141,6 +141,7 @@ def write_postgresql(file: Path, url: str, schema: str = SCHEMA) -> None:
     declared = declared_in("postgresql", file)
     exported = file.with_suffix(".csv")
     with duckdb.connect(str(file), read_only=True) as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"COPY {SCHEMA}.{TABLE} TO '{exported}' (HEADER false)")
     with psycopg.connect(url) as session, exported.open("rb") as content:
         session.execute(f"CREATE SCHEMA {schema}".encode())

@@ -82,6 +82,7 @@ def measure(work: Path, source: LargeSource, options: argparse.Namespace) -> str
         in_child(source.change, repeat)
         floors.append(_timed([sys.executable, *source.floor], environment, folder))
         runs.append(_timed(load, environment, folder))
+        print(f"{repeat + 1} floor {floors[-1].wall:.2f} s, daily run {runs[-1].wall:.2f} s", file=sys.stderr)
     if not options.keep:
         shutil.rmtree(folder)
     ratio = median(run.wall / floor.wall for run, floor in zip(runs, floors, strict=True))

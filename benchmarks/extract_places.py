@@ -134,21 +134,22 @@ def declared_in(kind: str, file: Path) -> str:
     )
 
 
-def write_postgresql(file: Path, url: str) -> None:
-    """The same rows, by COPY of CSV."""
+def write_postgresql(file: Path, url: str, schema: str = SCHEMA) -> None:
+    """The same rows, by COPY of CSV, in a schema that is not there yet."""
     import psycopg  # noqa: PLC0415 - a child's
 
     declared = declared_in("postgresql", file)
     exported = file.with_suffix(".csv")
     with duckdb.connect(str(file), read_only=True) as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"COPY {SCHEMA}.{TABLE} TO '{exported}' (HEADER false)")
     with psycopg.connect(url) as session, exported.open("rb") as content:
-        session.execute(f"CREATE SCHEMA {SCHEMA}".encode())
-        session.execute(f'CREATE TABLE {SCHEMA}."{TABLE}" ({declared})'.encode())
-        with session.cursor().copy(f'COPY {SCHEMA}."{TABLE}" FROM STDIN (FORMAT csv)'.encode()) as copy:
+        session.execute(f"CREATE SCHEMA {schema}".encode())
+        session.execute(f'CREATE TABLE {schema}."{TABLE}" ({declared})'.encode())
+        with session.cursor().copy(f'COPY {schema}."{TABLE}" FROM STDIN (FORMAT csv)'.encode()) as copy:
             while data := content.read(1 << 20):
                 copy.write(data)
-        session.execute(f'ANALYZE {SCHEMA}."{TABLE}"'.encode())
+        session.execute(f'ANALYZE {schema}."{TABLE}"'.encode())
     exported.unlink()
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from model.errors import UnusableDateColumn
+from model.region import Region
 from model.types import Column, Kind
 from model.windows import NO_DATE, Interval
 
@@ -61,6 +62,16 @@ class DateColumn:
         """The same for stored values; with a margin they enclose some of other windows too."""
         start, end = window.start, window.end
         return _ends(window, self.stored, start and start - self.margin, end and end + self.margin)
+
+    def enclosing(self, windows: Iterable[Interval], dates: Iterable[pl.Series] = ()) -> Region | None:
+        """What encloses the stored rows of windows, and those of the `dates` that they hold; None where that is no range."""
+        ends: list[tuple[Any, Any]] = [self.stored_ends(window) for window in windows]
+        # The greatest date has no end of its own kind behind it.
+        ends += [(None if values.null_count() else values.min(), None) for values in dates if len(values)]
+        if not ends or any(start is None for start, _ in ends):
+            return None
+        end = None if any(stop is None for _, stop in ends) else max(stop for _, stop in ends)
+        return Region(column=self.column.name, start=min(start for start, _ in ends), end=end)
 
     def within_any(self, values: pl.Series, windows: Iterable[Interval]) -> pl.Series:
         """Which values lie in one of the windows."""

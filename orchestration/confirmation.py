@@ -19,11 +19,13 @@ from cdc.duplicates import INDEX
 from cdc.engine import delete_rows
 from connections.target import Target
 from data_load.bcp_loader import load_staging
+from data_load.regions import enclosed
 from extract.selection import with_keys
 from extract.spool import Spool
 from model import system_columns as sc
 from model.conform import conform
 from model.ops import EventType
+from model.region import Region
 from model.warehouse import WarehouseTable
 from orchestration.extraction import Compared, against_current, compare_stream
 from orchestration.guards import deletes_blocked
@@ -69,13 +71,15 @@ class Confirmation:
 class Missing:
     """Key hashes that no window brought, of how many that were `active` there; `written` are the batches of the run's windows.
 
-    What these batches or the `reads` that are still to be promoted brought is not missing.
+    What these batches or the `reads` that are still to be promoted brought is not missing. `region` is where the rows of the
+    keys were in Stage, if known.
     """
 
     keys: pl.Series
     active: int
     written: Collection[int]
     reads: Sequence[WindowRead]
+    region: Region | None = None
 
 
 def ask_missing(run: RunContext, table: LargeTable, reading: SourceReading, missing: Missing, spool: Spool) -> Confirmation:
@@ -101,7 +105,7 @@ def _stored_rows(run: RunContext, table: LargeTable, missing: Missing) -> pl.Dat
     tables, layouts = table.of_batch(run), table.described.layouts
     rows = delete_rows(wanted, tables, layouts.id)
     load_staging(run.target, tables, layouts.layout, rows, len(wanted), run.spool_folder.new_table, outlasts=False)
-    frames = list(read_missing(run.target, tables, table.date.column.name))
+    frames = list(read_missing(run.target, tables, table.date.column.name, missing.region))
     drop_staging(run.target, tables.staging)
     if not frames:
         return pl.DataFrame()
@@ -125,10 +129,10 @@ def _dates(table: LargeTable, stored: pl.DataFrame) -> pl.Series:
     return stored.get_column(table.date.column.name).cast(table.date.column.type.dtype)
 
 
-def read_missing(target: Target, tables: WarehouseTable, date: str) -> Iterator[pl.DataFrame]:
-    """Hashes, layout, batch, key values and date of the current rows whose keys are staged."""
+def read_missing(target: Target, tables: WarehouseTable, date: str, region: Region | None = None) -> Iterator[pl.DataFrame]:
+    """Hashes, layout, batch, key values and date of the current rows, in a region of Stage, whose keys are staged."""
     names = list(dict.fromkeys((*tables.keys, date)))
-    stage = target.table(tables.stage, (sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT, sc.CDC_BATCH_ID, sc.CDC_IS_CURRENT))
+    stage = target.table(tables.stage, (sc.KEY_HASH, sc.ROW_HASH, sc.HASH_LAYOUT, sc.CDC_BATCH_ID, sc.CDC_IS_CURRENT, date))
     staging = target.table(tables.staging, (sc.KEY_HASH,))
     with target.engine.connect() as connection:
         held = {column.name: column for column in target.columns_of(connection, tables.stage)}
@@ -137,7 +141,11 @@ def read_missing(target: Target, tables: WarehouseTable, date: str) -> Iterator[
         query = (
             sa.select(*(stage.c[name] for name in hashes), *values)
             .select_from(stage)
-            .where(stage.c[sc.CDC_IS_CURRENT] == sa.true(), stage.c[sc.KEY_HASH].in_(sa.select(staging.c[sc.KEY_HASH])))
+            .where(
+                stage.c[sc.CDC_IS_CURRENT] == sa.true(),
+                *enclosed(target, stage, region),
+                stage.c[sc.KEY_HASH].in_(sa.select(staging.c[sc.KEY_HASH])),
+            )
         )
         for frame in target.read(connection, query, _ROWS):
             yield frame.rename(dict(zip(frame.columns, (*hashes, *names), strict=True)))

@@ -54,9 +54,10 @@ class SoFar:
         changes = [*(load.changes for load in self.loads.values()), *(read.compared.changes for read in reads)]
         keys = [one.deleted_keys for one in changes]
         windows = [*self.loads, *(read.windows for read in reads)]
-        for deferred in (load.deferred for load in self.loads.values() if load.deferred.height):
-            lost = ~table.date.within_any(deferred.get_column("date"), windows)
-            keys.append(deferred.filter(lost).get_column(KEY_HASH))
+        emptied = [window for window, one in zip(windows, changes, strict=True) if len(one.deleted_keys)]
+        deferred = [load.deferred for load in self.loads.values() if load.deferred.height]
+        lost = [moved.filter(~table.date.within_any(moved.get_column("date"), windows)) for moved in deferred]
+        keys += [moved.get_column(KEY_HASH) for moved in lost]
         empty = pl.Series(KEY_HASH, dtype=pl.Binary)
         active = sum(load.active for load in self.loads.values()) + sum(len(read.compared.current.keys) for read in reads)
         return Missing(
@@ -64,4 +65,5 @@ class SoFar:
             active=active,
             written=frozenset(self.batches),
             reads=reads,
+            region=table.date.enclosing(emptied, [moved.get_column("date") for moved in lost]),
         )

@@ -132,22 +132,6 @@ def _region(
     table: LargeTable, reads: Sequence[WindowRead], loads: Sequence[WindowLoad], confirmation: Confirmation | None
 ) -> Region | None:
     """What encloses the rows that are closed: the windows with updates, and where the rows that moved or were missing were."""
-    starts: list[Any] = []
-    ends: list[Any] = []
-    for read, load in zip(reads, loads, strict=True):
-        if load.changes.updated:
-            start, end = table.date.stored_ends(read.windows)
-            if start is None and end is None:
-                return None
-            starts.append(start)
-            ends.append(end)
+    updated = [read.windows for read, load in zip(reads, loads, strict=True) if load.changes.updated]
     elsewhere = [load.moved_from for load in loads] + ([confirmation.dates] if confirmation else [])
-    for dates in elsewhere:
-        if dates.null_count():
-            return None
-        if len(dates):
-            starts.append(dates.min())
-            ends.append(None)  # the greatest date has no end of its own kind behind it
-    if not starts:
-        return None
-    return Region(column=table.date.column.name, start=min(starts), end=None if None in ends else max(ends))
+    return table.date.enclosing(updated, elsewhere)

@@ -123,19 +123,19 @@ class Checkpoints:
     def end(self, ended: Sequence[Ended]) -> None:
         """Record how attempts, and with them their batches, ended."""
         batches = self.target.own(PIPELINE_BATCH)
-        with self.target.recorder.connect() as connection:
+        with self.target.recorder.begin() as connection:
             now = self.target.now(connection)
-        # A transaction each: of equal UPDATEs in one the T-SQL test server (Babelfish) keeps the last alone.
-        for one in ended:
-            values = {"State": str(one.state), "EndedAt": now, "RowsExtracted": one.rows, "RowsChanged": one.changed}
-            values |= {"ErrorMessage": one.error, "BatchId": one.attempt.batch}  # that which it was promoted under
-            of = self._of(one.attempt.window, one.attempt.number)
-            with self.target.recorder.begin() as connection:
-                connection.execute(sa.update(self._table).values(values).where(*of))
-        for batch in {one.batch for one in ended}:
-            failed = any(one.state is AttemptState.FAILED for one in ended if one.batch == batch)
-            status = {"EndedAt": now, "ExitStatus": int(failed)}
-            with self.target.recorder.begin() as connection:
+            for one in ended:
+                values = {"State": str(one.state), "EndedAt": now, "RowsExtracted": one.rows, "RowsChanged": one.changed}
+                values |= {"ErrorMessage": one.error, "BatchId": one.attempt.batch}  # that which it was promoted under
+                # NULL as a literal: pyodbc asks the server for the type of one that is a parameter, and where that fails a
+                # server may end the transaction unseen.
+                stored = {name: sa.null() if value is None else value for name, value in values.items()}
+                of = self._of(one.attempt.window, one.attempt.number)
+                connection.execute(sa.update(self._table).values(stored).where(*of))
+            for batch in {one.batch for one in ended}:
+                failed = any(one.state is AttemptState.FAILED for one in ended if one.batch == batch)
+                status = {"EndedAt": now, "ExitStatus": int(failed)}
                 connection.execute(sa.update(batches).values(status).where(batches.c.BatchId == batch))
 
     def settle(self, attempts: Iterable[Attempt]) -> None:
@@ -145,9 +145,9 @@ class Checkpoints:
             return
         state = self._table
         loaded = state.c.State == str(AttemptState.LOADED)
-        for part in _parts(batches):
-            settled = sa.update(state).values(State=str(AttemptState.SUCCESS))
-            with self.target.recorder.begin() as connection:
+        with self.target.recorder.begin() as connection:
+            for part in _parts(batches):
+                settled = sa.update(state).values(State=str(AttemptState.SUCCESS))
                 connection.execute(settled.where(*rows_of(state, self.tables), loaded, state.c.BatchId.in_(part)))
 
     @property

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import duckdb
 import psycopg
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
@@ -64,6 +65,10 @@ class Backend(ABC):
         """Values of test_exactness that the server of the tests cannot hold although its kind of target can."""
         del kind
         return ()
+
+    def declare(self, request: pytest.FixtureRequest, gap: str) -> None:
+        """Expect the test to fail where the server of the tests is not the target it stands for, and does otherwise there."""
+        del request, gap
 
     @abstractmethod
     def fresh(self, folder: Path) -> URL:

@@ -86,6 +86,10 @@ class MSSQL(Backend):
         """The test server takes ]] for two ends and `found` for a variable, and miscounts names beyond the BMP."""
         return ("[x]", "found", "\N{GRINNING FACE}") if babelfish() else ()
 
+    def declare(self, request: pytest.FixtureRequest, gap: str) -> None:
+        if babelfish():
+            request.applymarker(pytest.mark.xfail(strict=True, reason=f"the T-SQL test server {gap}"))
+
     def settings(self, url: URL, folder: Path) -> Settings:
         stem = str(url.query[_WAREHOUSE])
         plain = url.difference_update_query([_WAREHOUSE])

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from extract.selection import Between
 from model.errors import SourceUnavailable
@@ -60,6 +61,21 @@ def test_each_day_is_counted_and_settled_apart(large: Large) -> None:
         [("x", "D")], [("x", "I"), ("moved", "U")], [("x", "I"), ("to a final day", "U")],
     ]  # fmt: skip
     assert large.load().changed == 0
+
+
+def test_no_attempt_ends_with_null_as_a_parameter(large: Large) -> None:
+    """Of which pyodbc would ask the server for the type, in the middle of the transaction."""
+    sent: list[tuple[str, Any]] = []
+
+    def keep(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
+        sent.append((statement, parameters))
+
+    sa.event.listen(large.pipeline.target.recorder, "before_cursor_execute", keep)
+    large.fill(*rows(**dict.fromkeys(f"k{number}" for number in range(80, 90))))
+    large.run(guard_day_rows=5)
+    ended = [parameters for statement, parameters in sent if statement.startswith("UPDATE") and "ErrorMessage" in statement]
+    assert len(ended) == len(APART + LATER)
+    assert not any(value is None for each in ended for value in (each.values() if isinstance(each, dict) else each))
 
 
 def test_a_day_that_the_guard_blocks_leaves_the_others_alone(large: Large) -> None:

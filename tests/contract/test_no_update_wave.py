@@ -68,6 +68,8 @@ def test_only_rows_that_differ_get_versions_whatever_happens_to_the_columns(
         asked = Asked(first=FIRST, last=FIRST + timedelta(days=DAYS - 1))
         options |= {"run_all": run_large_tables, "asked": asked}
     expected, columns = 0, None
+    if pipeline.backend.name == "mssql":  # where a token, of another length than the text, is of another type, and refused
+        steps = [step for step in steps if "masked" not in step[0]]
     for step, now, differing in steps:
         if now != columns:
             _fill(pipeline, now)

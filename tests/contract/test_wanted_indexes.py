@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+import pytest
+
 from tests.contract.conftest import Records
 from tests.contract.pipeline import Pipeline
 from tests.contract.rules import set_rule
@@ -17,7 +19,11 @@ def names(pipeline: Pipeline, layer: str) -> set[str]:
         return set(pipeline.target.index_names(connection, pipeline.name(layer, TABLE)))
 
 
-def test_wanted_indexes_are_made_and_kept(pipeline: Pipeline, logged: Records) -> None:
+OTHER_NAMES = "lists indexes under names of its own"
+
+
+def test_wanted_indexes_are_made_and_kept(pipeline: Pipeline, logged: Records, request: pytest.FixtureRequest) -> None:
+    pipeline.backend.declare(request, OTHER_NAMES)
     load(pipeline, COLUMNS, (1, 1, "x"))
     assert "of users" not in names(pipeline, "bronze")
     set_rule(pipeline, TABLE, "V", IsIndex=True, IndexName="of users")
@@ -34,7 +40,10 @@ def test_wanted_indexes_are_made_and_kept(pipeline: Pipeline, logged: Records) -
     assert f"ix_{TABLE}_cdc_ID" in names(pipeline, "stage")
 
 
-def test_the_versions_of_a_key_are_indexed_by_their_instants_on_servers(pipeline: Pipeline) -> None:
+def test_the_versions_of_a_key_are_indexed_by_their_instants_on_servers(
+    pipeline: Pipeline, request: pytest.FixtureRequest
+) -> None:
+    pipeline.backend.declare(request, OTHER_NAMES)
     load(pipeline, COLUMNS, (1, 1, "x"))
     expected = set() if pipeline.backend.name == "duckdb" else {f"ix_{TABLE}_scd2_python_versions"}
     assert {name for name in names(pipeline, "bronze") if name.endswith("_versions")} == expected

@@ -744,7 +744,7 @@ INSERT INTO [General].ops.[PipelineExtractionState] ([SourceName], [TableName], 
 SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
 
 UPDATE [General].ops.[PipelineExtractionState]
- SET [BatchId]=:BatchId, [State]=:State, [EndedAt]=:EndedAt, [RowsExtracted]=:RowsExtracted, [RowsChanged]=:RowsChanged, [ErrorMessage]=:ErrorMessage
+ SET [BatchId]=:BatchId, [State]=:State, [EndedAt]=:EndedAt, [RowsExtracted]=:RowsExtracted, [RowsChanged]=:RowsChanged, [ErrorMessage]=NULL
  WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
  AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
  AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1

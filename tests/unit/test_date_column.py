@@ -12,6 +12,7 @@ import pytest
 
 from model.date_column import date_column
 from model.errors import UnusableDateColumn
+from model.region import Region
 from model.types import DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, Column, ColumnType, decimal, integer
 from model.windows import NO_DATE, day_window, later_window
 
@@ -89,3 +90,27 @@ def test_a_zone_that_cannot_be_read_is_refused_by_column(value: str) -> None:
     with pytest.raises(UnusableDateColumn, match=r"CRM\.T: column 'D' holds times with a zone .* \+01:00") as caught:
         dates.within(pl.Series([None, "2026-10-25 10:00:00Z", value]), DAY)
     assert value not in str(caught.value)
+
+
+def test_what_encloses_windows_and_dates() -> None:
+    dates = date_column("T", column(DATE), None, BERLIN)
+    days = [day_window(date(2026, 10, day)) for day in (25, 20)]
+    held = pl.Series([date(2026, 10, 3), date(2026, 10, 9)])
+    assert ends_of(dates.enclosing(days)) == (date(2026, 10, 20), date(2026, 10, 26))
+    assert ends_of(dates.enclosing([*days, later_window(date(2026, 10, 27))])) == (date(2026, 10, 20), None)
+    assert ends_of(dates.enclosing(days, [held, held.clear()])) == (date(2026, 10, 3), None)
+    assert ends_of(dates.enclosing([], [held])) == (date(2026, 10, 3), None)
+
+
+def test_rows_without_a_date_lie_in_no_range() -> None:
+    dates = date_column("T", column(DATE), None, BERLIN)
+    held = pl.Series([date(2026, 10, 3), None])
+    assert dates.enclosing([DAY, NO_DATE]) is None
+    assert dates.enclosing([DAY], [held]) is None
+    assert dates.enclosing([]) is None
+
+
+def ends_of(region: Region | None) -> tuple[Any, Any]:
+    assert region is not None
+    assert region.column == "D"
+    return region.start, region.end

@@ -13,7 +13,7 @@ from model.row_hash import as_integer
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
 
 _NO_HASHES = pl.Series(dtype=pl.UInt128)
-_AT_ONCE = 1_000_000
+_AT_ONCE = 1_000_000  # rows of `search`, of whose buckets several copies are made
 # What is still looked for: numbers among what was asked, high bits sought, where in `search`, and what is there. Series, for on
 # few rows a frame's operations cost more than the rows.
 Walk = tuple[pl.Series, pl.Series, pl.Series, pl.Series]

@@ -60,7 +60,7 @@ class ValueSum:
 class Extractor(ABC):
     """One source. A context manager; one thread at a time uses it, `interrupt` may come from another.
 
-    `keys_at_once` is how many values of a one-column key a selection may well have; Oracle takes no more than these in a list.
+    `keys_at_once` is how many values of a one-column key a selection may well have.
     """
 
     keys_at_once: ClassVar[int] = 1_000

@@ -26,7 +26,7 @@ from sqlalchemy.engine import URL, make_url
 
 from extract.connectorx_extractor import ConnectorXExtractor
 from extract.extractor import SourceDescription, SourceTable, open_extractor
-from extract.selection import Selection, WithKeys
+from extract.selection import Selection, WithKeys, with_keys
 from model.errors import (
     ConfigurationError,
     IncompleteExtract,
@@ -569,17 +569,18 @@ def test_windows_hold_every_row_once(server: Server) -> None:
 def test_keys_that_are_asked_for_come_and_no_others(server: Server) -> None:
     """As many as are asked for at once, of one column and of two, with all that SQL could trip over."""
     nasty = ["", "it's", "a''b", "''", "a\\", "a\\'b", "%s :a ?", "ü\U0001f600", '"`[]', "line\\\nbreak", "--"]
-    words = [*nasty, *(f"k{number}" for number in range(300))]
+    words = [*nasty, *(f"k{number}" for number in range(1_100))]
     mysql = server.url.drivername == "mysql"
     name = created(server, "worded", f"(n integer NOT NULL, w {'varchar(50) CHARACTER SET utf8mb4' if mysql else 'text'})")
     written = [word.replace("'", "''").replace("\\", "\\\\" if mysql else "\\") for word in words]
     rows = ", ".join(f"({number}, '{word}')" for number, word in enumerate(written))
     server.execute("BEGIN", f"INSERT INTO {name} VALUES {rows}", "COMMIT")
     number, word = describe(server, "worded", schema_of(server)).columns
-    some = pl.DataFrame({"n": range(250), "w": words[:250]}, schema={"n": number.type.dtype, "w": word.type.dtype})
-    for key in [(word,), (number,), (number, word)]:
-        found = selected(server, "worded", WithKeys(columns=key, keys=some), schema_of(server)).sort("n")
-        assert found["w"].to_list() == words[:250]
+    every = pl.DataFrame({"n": range(len(words)), "w": words}, schema={"n": number.type.dtype, "w": word.type.dtype})
+    for key, at_once in [((word,), 1_000), ((number,), 1_000), ((number, word), 250)]:
+        some, *_ = with_keys(key, every, ConnectorXExtractor.keys_at_once)
+        found = selected(server, "worded", some, schema_of(server)).sort("n")
+        assert found["w"].to_list() == words[:at_once]
 
 
 def test_names_of_every_kind_survive(server: Server) -> None:

@@ -38,16 +38,6 @@ def rows(**changed: Row | None) -> list[Row]:
     return [row for row in every.values() if row is not None]
 
 
-def test_keys_that_are_missing_from_days_read_apart_are_all_found(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In Stage they lie where the first and the last of these days do, and between."""
-    monkeypatch.setattr(window_runs, "SPAN_ROWS", 10)
-    large.fill(*rows(k70=None, k85=None, k105=None, k72=(72, day(9), "y"), k103=(103, day(12), "y")))
-    result = large.load()
-    assert large.asked == [*APART, *LATER, "keys"]
-    assert (result.inserted, result.updated, result.deleted) == (0, 2, 3)
-    assert [large.versions(key) for key in (70, 85, 105)] == [[("x", "D")]] * 3
-
-
 def states_of_days(large: Large) -> list[Row]:
     """The days of the last run: state, rows and changed rows."""
     query = (
@@ -71,6 +61,16 @@ def test_each_day_is_counted_and_settled_apart(large: Large) -> None:
         [("x", "D")], [("x", "I"), ("moved", "U")], [("x", "I"), ("to a final day", "U")],
     ]  # fmt: skip
     assert large.load().changed == 0
+
+
+def test_keys_that_are_missing_from_days_read_apart_are_all_found(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Stage they lie where the first and the last of these days do, and between."""
+    monkeypatch.setattr(window_runs, "SPAN_ROWS", 10)
+    large.fill(*rows(k70=None, k85=None, k105=None, k72=(72, day(9), "y"), k103=(103, day(12), "y")))
+    result = large.load()
+    assert large.asked == [*APART, *LATER, "keys"]
+    assert (result.inserted, result.updated, result.deleted) == (0, 2, 3)
+    assert [large.versions(key) for key in (70, 85, 105)] == [[("x", "D")]] * 3
 
 
 def test_no_attempt_ends_with_null_as_a_parameter(large: Large) -> None:

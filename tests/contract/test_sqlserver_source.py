@@ -19,7 +19,7 @@ from extract.connectorx_sqlserver_extractor import SQLServerExtractor, rules
 from extract.connectorx_sqlserver_extractor.routes import ROUTES, ArrowRoute, ConnectorXRoute, Route
 from extract.connectorx_sqlserver_extractor.rules import carried_by_connectorx, rule_of
 from extract.extractor import open_extractor
-from extract.selection import WithKeys
+from extract.selection import WithKeys, with_keys
 from model.errors import (
     IncompleteExtract,
     Interrupted,
@@ -233,6 +233,16 @@ def test_keys_that_are_asked_for_come_and_no_others(server: Server, route: type[
         keys = pl.DataFrame({one.name: words})
         found = extract(server, "worded", (route,), selection=WithKeys(columns=(one,), keys=keys)).sort("id")
         assert found[one.name].to_list() == words
+
+
+@EITHER
+def test_as_many_keys_as_are_asked_for_at_once(server: Server, route: type[Route]) -> None:
+    server.numbers("numbered", 1_100)
+    number, text = describe(server, "numbered", "dbo").columns
+    every = extract(server, "numbered").sort("id")
+    for key, at_once in [((number,), 1_000), ((text,), 1_000), ((number, text), 250)]:
+        some, *_ = with_keys(key, every, SQLServerExtractor.keys_at_once)
+        assert extract(server, "numbered", (route,), selection=some).sort("id").equals(every[:at_once])
 
 
 def test_both_routes_hash_alike(server: Server) -> None:

@@ -7,13 +7,16 @@ arithmetic is in the way: decimals, dates, times, instants, UUIDs. Floats travel
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyodbc
 
 from connections.mssql_types import LONGEST_VARBINARY, code_units
+from connections.odbc import pyodbc
 from model.types import Column, ColumnType, Kind
+
+if TYPE_CHECKING:
+    from pyodbc import Cursor
 
 _ROWS = 1_000  # parameters of so many rows are held at once
 _TEXT_SIZES = {Kind.DATE: 10, Kind.TIME: 15, Kind.TIMESTAMP: 26, Kind.TIMESTAMPTZ: 33, Kind.UUID: 36, Kind.DECIMAL: 41}
@@ -27,7 +30,7 @@ def statement(table: str, columns: Sequence[tuple[str, str]]) -> str:
     return f"INSERT INTO {table} ({names}) VALUES ({values})"  # noqa: S608 - quoted names
 
 
-def insert(cursor: pyodbc.Cursor, sql: str, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> int:
+def insert(cursor: Cursor, sql: str, columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> int:
     """Run `statement`'s INSERT for every row; returns the rows sent."""
     cursor.fast_executemany = True
     sizes = [_size(column.type) for column in columns]
@@ -60,19 +63,20 @@ def _parameter(column: Column) -> pl.Expr:
 
 def _size(column_type: ColumnType) -> tuple[Any, int, int]:
     """SQL type, size and decimal digits of a parameter; size 0 is (max)."""
-    kind, size = pyodbc.SQL_WVARCHAR, _TEXT_SIZES.get(column_type.kind, 0)
+    odbc = pyodbc()
+    kind, size = odbc.SQL_WVARCHAR, _TEXT_SIZES.get(column_type.kind, 0)
     match column_type.kind:
         case Kind.BOOLEAN:
-            kind, size = pyodbc.SQL_BIT, 1
+            kind, size = odbc.SQL_BIT, 1
         case Kind.INTEGER if column_type.unsigned and column_type.bits == 64:  # noqa: PLR2004
             size = 20
         case Kind.INTEGER:
-            kind, size = pyodbc.SQL_BIGINT, 19
+            kind, size = odbc.SQL_BIGINT, 19
         case Kind.FLOAT:
-            kind, size = pyodbc.SQL_DOUBLE, 53
+            kind, size = odbc.SQL_DOUBLE, 53
         case Kind.BINARY:
             length = column_type.length or 0
-            kind, size = pyodbc.SQL_VARBINARY, length if length <= LONGEST_VARBINARY else 0
+            kind, size = odbc.SQL_VARBINARY, length if length <= LONGEST_VARBINARY else 0
         case Kind.TEXT:
             size = code_units(column_type) or 0
         case _:

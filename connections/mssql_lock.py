@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import pyodbc
 import sqlalchemy as sa
 
 from connections import mssql_statements
+from connections.odbc import pyodbc
 from model.errors import TableHeld, TransientError
 
 PREFIX = "udm:"
@@ -96,7 +96,7 @@ def _end(connection: sa.Connection, resource: str) -> None:
 def _roll_back(connection: sa.Connection) -> None:
     # After a COMMIT that failed SQLAlchemy sends no ROLLBACK, and our next COMMIT would commit what was given up.
     if not connection.invalidated:
-        with suppress(pyodbc.Error):
+        with suppress(pyodbc().Error):
             connection.connection.rollback()
 
 

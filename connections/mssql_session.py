@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyodbc
-
 from connections.mssql_catalogue import quoted
 from connections.mssql_errors import DATABASE_REMEDY, is_transient, numbers_of, why_no_login, why_unreachable
 from connections.mssql_login import Login, odbc_string
+from connections.odbc import pyodbc
 from connections.target import Databases
 from model.errors import TargetUnavailable, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The driver manager's pool would hand out sessions that keep another table's lock; SQLAlchemy's resets what it hands out.
-pyodbc.pooling = False
+    from pyodbc import Connection
 
 LOCK_TIMEOUT = "SET LOCK_TIMEOUT 300000"
 # XACT_ABORT: an error rolls back the whole transaction, so that no half of a promotion can be committed. The ANSI settings are
@@ -36,7 +34,7 @@ OLDEST = 13  # SQL Server 2016; Azure SQL Database and Managed Instance say 12 a
 _AZURE_EDITIONS = frozenset({5, 8})
 
 
-def connect(login: Login, driver: str, database: str, *, autocommit: bool = False) -> pyodbc.Connection:
+def connect(login: Login, driver: str, database: str, *, autocommit: bool = False) -> Connection:
     """A new session in a database, with the session settings.
 
     Raises:
@@ -44,10 +42,11 @@ def connect(login: Login, driver: str, database: str, *, autocommit: bool = Fals
         TargetUnavailable: naming why the login failed and what to do; never the password nor the connection string.
     """
     try:
-        connection = pyodbc.connect(odbc_string(login, database, driver), timeout=login.login_timeout, autocommit=True)
+        connect_string = odbc_string(login, database, driver)
+        connection: Connection = pyodbc().connect(connect_string, timeout=login.login_timeout, autocommit=True)
         for setting in SESSION_SETTINGS:
             connection.execute(setting).close()
-    except pyodbc.Error as error:
+    except pyodbc().Error as error:
         # `from None`: the driver's error may quote the connection string.
         why = why_no_login(error, login, database)
         if is_transient(error):
@@ -90,10 +89,10 @@ def check_server(login: Login, driver: str, databases: Databases, *, create: boo
         connection.close()
 
 
-def _create(connection: pyodbc.Connection, names: Iterable[str], login: Login) -> None:
+def _create(connection: Connection, names: Iterable[str], login: Login) -> None:
     for name in names:
         try:
             connection.execute(CREATE_DATABASE.format(database=quoted(name)))
-        except pyodbc.Error as error:
+        except pyodbc().Error as error:
             if 1801 not in numbers_of(error):  # noqa: PLR2004 - another run has just created it
                 raise why_no_login(error, login, name) from None

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import polars as pl
-import pyodbc
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateSequence, CreateTable
 from sqlalchemy.types import TypeEngine
@@ -26,12 +25,16 @@ from connections.mssql_session import check_server, connect
 from connections.mssql_types import is_metadata, key_type, mssql_type, travelling_as
 from connections.mssql_values import checked
 from connections.named_type import NamedType
+from connections.odbc import pyodbc
 from connections.target import Databases, Rebuilt, Session, Target
 from model.errors import UnsupportedName
 from model.names import TableName
 from model.system_columns import BATCH_ID, BRONZE_SYSTEM, EFFECTIVE, END_BATCH_ID, KEY_HASH, SCD2_KEY, SCD2_OPERATION
 from model.types import Column, ColumnType
 from model.warehouse import WarehouseTable
+
+if TYPE_CHECKING:
+    from pyodbc import Connection, Cursor
 
 _MOST_COLUMNS = 1024 - len(BRONZE_SYSTEM)
 _CREATING = "udm:create"
@@ -62,7 +65,7 @@ class MSSQLTarget(Target):
         self._bulk = bulk
         self._running: set[Callable[[], object]] = set()
         self._mutex = threading.RLock()  # reentrant: `interrupt` is called by signal handlers, which may come in it
-        self._driver = driver_of(login, pyodbc.drivers())
+        self._driver = driver_of(login, pyodbc().drivers())
         check_server(login, self._driver, databases, create=create_databases)
         engine, recorder = (self._engine(databases.general) for _ in range(2))
         super().__init__(engine, recorder, databases)
@@ -81,11 +84,11 @@ class MSSQLTarget(Target):
             pool_pre_ping=True,
         )
 
-    def _begin_statement(self, _: object, cursor: pyodbc.Cursor, *__: object) -> None:
+    def _begin_statement(self, _: object, cursor: Cursor, *__: object) -> None:
         with self._mutex:
             self._running.add(cursor.cancel)
 
-    def _end_statement(self, _: object, cursor: pyodbc.Cursor, *__: object) -> None:
+    def _end_statement(self, _: object, cursor: Cursor, *__: object) -> None:
         with self._mutex:
             self._running.discard(cursor.cancel)
 
@@ -192,7 +195,7 @@ class MSSQLTarget(Target):
             yield
         finally:
             if not connection.invalidated:
-                with suppress(pyodbc.Error):  # the session is lost, and the pool will see it
+                with suppress(pyodbc().Error):  # the session is lost, and the pool will see it
                     connection.connection.cursor().execute(mssql_session.LOCK_TIMEOUT)
 
     def tables_in(self, connection: sa.Connection, database: str, schema: str) -> list[str]:
@@ -276,7 +279,7 @@ class MSSQLTarget(Target):
     ) -> int:
         """A parameterised INSERT: exact for every value; `data_load` takes BCP where the rows are many."""
         types = [(mssql_catalogue.quoted(column.name), self.type_text(column.type)) for column in columns]
-        raw: pyodbc.Connection = connection.connection.dbapi_connection
+        raw: Connection = connection.connection.dbapi_connection
         cursor = raw.cursor()
         try:
             with self.watched(cursor.cancel):
@@ -358,7 +361,7 @@ class MSSQLTarget(Target):
         with self._mutex:
             running = list(self._running)
         for stop in running:
-            with suppress(pyodbc.Error):  # it has just ended
+            with suppress(pyodbc().Error):  # it has just ended
                 stop()
 
     def query_hint(self, name: TableName) -> str:

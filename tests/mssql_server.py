@@ -80,13 +80,12 @@ def babelfish() -> bool:
     server = mssql_server()
     if server.url is None:
         return False
-    import pyodbc  # noqa: PLC0415
-
     from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
     from connections.mssql_session import connect  # noqa: PLC0415
+    from connections.odbc import pyodbc  # noqa: PLC0415
 
     login = login_of(server.url)
-    session = connect(login, driver_of(login, pyodbc.drivers()), "master", autocommit=True)
+    session = connect(login, driver_of(login, pyodbc().drivers()), "master", autocommit=True)
     try:
         return "Babelfish" in str(session.execute("SELECT @@VERSION").fetchval())
     finally:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-import pyodbc
 import sqlalchemy as sa
 
 from connections.mssql_login import Login, driver_of
 from connections.mssql_session import connect
+from connections.odbc import pyodbc
 from extract.connectorx_sqlserver_extractor.stops import Stops
 from model.errors import PipelineError, SourceRefused, SourceUnavailable, TargetUnavailable, TransientError
+
+if TYPE_CHECKING:
+    from pyodbc import Connection, Cursor
 
 
 class Session:
@@ -32,18 +36,17 @@ class Session:
         """
         if self._opened is None or self._opened[0] != database:
             self.close()
-            creator = partial(_connected, self._source, self._login, database)
-            engine = sa.create_engine("mssql+pyodbc://", creator=creator, poolclass=sa.NullPool, hide_parameters=True)
+            engine = _engine(self._source, self._login, database)
             sa.event.listen(engine, "before_cursor_execute", self._begin)
             sa.event.listen(engine, "after_cursor_execute", self._end)
             sa.event.listen(engine, "handle_error", self._failed)
             self._opened = database, engine.connect()
         return self._opened[1]
 
-    def _begin(self, _: object, cursor: pyodbc.Cursor, *__: object) -> None:
+    def _begin(self, _: object, cursor: Cursor, *__: object) -> None:
         self._stops.begin(cursor.cancel)
 
-    def _end(self, _: object, cursor: pyodbc.Cursor, *__: object) -> None:
+    def _end(self, _: object, cursor: Cursor, *__: object) -> None:
         self._stops.end(cursor.cancel)
 
     def _failed(self, context: sa.engine.ExceptionContext) -> None:
@@ -58,9 +61,22 @@ class Session:
             self._opened = None
 
 
-def _connected(source: str, login: Login, database: str) -> pyodbc.Connection:
+def _engine(source: str, login: Login, database: str) -> sa.Engine:
+    with _as_source(source, login):
+        driver = driver_of(login, pyodbc().drivers())
+
+    def creator() -> Connection:
+        with _as_source(source, login):
+            return connect(login, driver, database, autocommit=True)
+
+    return sa.create_engine("mssql+pyodbc://", creator=creator, poolclass=sa.NullPool, hide_parameters=True)
+
+
+@contextmanager
+def _as_source(source: str, login: Login) -> Iterator[None]:
+    """What is wrong with a target's server is wrong with a source's."""
     try:
-        return connect(login, driver_of(login, pyodbc.drivers()), database, autocommit=True)
+        yield
     except TransientError as error:
         raise SourceUnavailable(f"Source {source}: {error.message}", remedy=_remedy(error, login)) from None
     except TargetUnavailable as error:

@@ -160,6 +160,20 @@ def test_a_target_file_that_is_something_else_is_left_alone(folder: Path) -> Non
     assert file.read_text() == "somebody's notes\n" * 500
 
 
+def test_sql_server_without_an_odbc_driver_manager_is_refused_with_how_to_install_one(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "pyodbc.py").write_text("raise ImportError('libodbc.so.2: cannot open shared object file')")
+    url, without = f"mssql://u:{SECRET}@127.0.0.1:1", {"PYTHONPATH": str(tmp_path)}
+    target = run(folder, settings={**without, "UDM_TARGET": url})
+    assert target.status == 2
+    target.line("libodbc.so.2", "apt-get install unixodbc", "dnf install unixODBC")
+    list_tables(folder / "warehouse", "SRC.T")
+    source = run(folder, settings={**without, "UDM_SOURCE_SRC": f"{url}/CCM"})
+    assert source.status == 1  # of the tables, those of other sources are loaded
+    source.line("ERROR", "SRC.T", "libodbc.so.2", "apt-get install unixodbc")
+    assert source.counts("ERP.NARROW") == (3, 3, 0, 0, 0, 0)
+    assert SECRET not in target.text + source.text
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_target_folder_that_may_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)

@@ -214,13 +214,12 @@ class MSSQL(Warehouse):
 
     @contextmanager
     def session(self) -> Iterator[Query]:
-        import pyodbc  # noqa: PLC0415 - only this server's
-
         from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
         from connections.mssql_session import connect  # noqa: PLC0415
+        from connections.odbc import pyodbc  # noqa: PLC0415
 
         login = login_of(self._url)
-        connection = connect(login, driver_of(login, pyodbc.drivers()), "master", autocommit=True)
+        connection = connect(login, driver_of(login, pyodbc().drivers()), "master", autocommit=True)
 
         def query(statement: str) -> Rows:
             cursor = connection.execute(statement)

@@ -119,13 +119,12 @@ class MSSQL(Backend):
         return self._run(plain, f"{url.query[_WAREHOUSE]}_{_LAYERS[database]}", *statements)
 
     def _run(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        import pyodbc  # noqa: PLC0415 - only this backend's
-
         from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
         from connections.mssql_session import connect  # noqa: PLC0415
+        from connections.odbc import pyodbc  # noqa: PLC0415
 
         login = login_of(url)
-        session = connect(login, driver_of(login, pyodbc.drivers()), database, autocommit=True)
+        session = connect(login, driver_of(login, pyodbc().drivers()), database, autocommit=True)
         rows: list[tuple[Any, ...]] = []
         try:
             for statement in statements:

@@ -103,7 +103,15 @@ def test_no_engine_asks_which_dialect_it_runs_on() -> None:
     assert asking == []
 
 
-def test_starting_a_command_loads_no_driver() -> None:
-    code = f"import sys, orchestration.command; print(sorted({DRIVERS!r} & sys.modules.keys()))"
+def loaded_by(modules: str) -> set[str]:
+    code = f"import sys, {modules}; print(*{DRIVERS!r} & sys.modules.keys())"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert run.stdout.strip() == "[]"
+    return set(run.stdout.split())
+
+
+def test_starting_a_command_loads_no_driver() -> None:
+    assert loaded_by("orchestration.command") == set()
+
+
+def test_what_speaks_to_sql_server_can_be_imported_without_an_odbc_driver_manager() -> None:
+    assert "pyodbc" not in loaded_by("connections.mssql_target, extract.connectorx_sqlserver_extractor")

@@ -14,7 +14,7 @@ from connections.mssql_login import DRIVER, Login, driver_of, login_of, mssql_py
 from connections.reachable import Obstacle
 from model.errors import ConfigurationError, TargetUnavailable, TransientError
 
-pyodbc = pytest.importorskip("pyodbc")
+pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError)
 SECRET = "p}w;Server=evil{"  # what would end a value if it were not quoted
 LOGIN = Login(host="warehouse", user="udm", password=SECRET)
 

@@ -17,8 +17,8 @@ EVERY_POINT = bool(os.environ.get("KILL_AT_EVERY_POINT"))
 """Kill also where nothing durable can have changed since the point before: at each SELECT, inside a transaction for a log."""
 AT_A_TIME = 2
 _DRIVER = Path(__file__).with_name("kill_driver.py")
-_PATIENCE = 60
-"""Seconds a run, after which it hangs."""
+_PATIENCE = 90
+"""Seconds a run; one that hangs ends by itself before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

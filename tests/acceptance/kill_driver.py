@@ -14,6 +14,7 @@ Each is appended to the file RECORD, one line a point, before the process dies. 
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import json
 import os
@@ -41,6 +42,8 @@ from data_load import bcp_loader, bcp_process, bulk_engines  # noqa: E402
 from orchestration import command, small_tables  # noqa: E402, F401
 
 PROGRAM = str(ROOT / "main_small_tables.py")
+PATIENCE = 60
+"""Seconds after which a run hangs; it says where and ends."""
 
 
 class Points:
@@ -121,6 +124,7 @@ def _run(folder: str, record: str, fatal: int, arguments: Sequence[str], output:
         written = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         for stream in (1, 2):
             os.dup2(written, stream)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=2)
         install(Points(Path(record), fatal))
         sys.argv = [PROGRAM, *arguments]
         runpy.run_path(PROGRAM, run_name="__main__")

@@ -10,11 +10,14 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from orchestration.large_tables import run_large_tables
+from orchestration.pipeline_state import Asked
 from orchestration.table_config import TableConfig
 from sources.registry import Source, SourceRegistry
 from tests.contract.backends import DuckDB
 from tests.contract.conftest import Records
 from tests.contract.pipeline import opened_pipeline
+
+TWO_DAYS = Asked(first=date(2026, 3, 2), last=date(2026, 3, 3))
 
 
 def test_a_date_column_without_an_index_is_told_of_once(tmp_path: Path, logged: Records) -> None:
@@ -34,7 +37,7 @@ def test_a_date_column_without_an_index_is_told_of_once(tmp_path: Path, logged: 
         )
 
         def warnings() -> list[str]:
-            [result] = pipeline.run_tables("sales", run_all=run_large_tables, sources=sources)
+            [result] = pipeline.run_tables("sales", run_all=run_large_tables, sources=sources, asked=TWO_DAYS)
             assert result.status == "SUCCESS", result.message
             found = [message for message in logged.messages(30) if "index" in message]
             logged.records.clear()

@@ -26,6 +26,11 @@ SMALL = ROOT / "main_small_tables.py"
 LARGE = ROOT / "main_large_tables.py"
 PATIENCE = 180
 """Seconds after which a command hangs; a run here takes a few."""
+# Becomes the command: Popen's preexec_fn would fork this process, and might wait for ever for a lock that another thread held.
+_LIMITED = (
+    "import os, resource, sys; limit = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,27 +85,32 @@ def run(
     *arguments: str,
     program: Path = SMALL,
     settings: Mapping[str, str] | None = None,
-    before: Callable[[], None] | None = None,
+    bytes_a_file: int | None = None,
 ) -> Outcome:
-    """Run one of the commands to its end; text output must never hold a traceback."""
+    """Run one of the commands to its end; text output must never hold a traceback.
+
+    No file may grow beyond `bytes_a_file`: a write then fails as it does on a full disk.
+    """
     env = environment(settings)
-    if before is not None:
+    command = [sys.executable, str(program), *arguments]
+    if bytes_a_file is not None:
         # With a limit on files Python would store truncated byte code for the next run to stumble over.
         env["PYTHONDONTWRITEBYTECODE"] = "1"
-    return _outcome([sys.executable, str(program), *arguments], folder, env, before)
+        command = [sys.executable, "-c", _LIMITED, str(bytes_a_file), *command]
+    return _outcome(command, folder, env)
 
 
 def shell(folder: Path, line: str) -> Outcome:
     """Paste a line into a shell."""
-    return _outcome(["/bin/sh", "-c", line], folder, environment(), None)
+    return _outcome(["/bin/sh", "-c", line], folder, environment())
 
 
 def next_day(folder: Path) -> Outcome:
     """`python -m sources next-day`."""
-    return _outcome([sys.executable, "-m", "sources", "next-day"], folder, environment({"PYTHONPATH": str(ROOT)}), None)
+    return _outcome([sys.executable, "-m", "sources", "next-day"], folder, environment({"PYTHONPATH": str(ROOT)}))
 
 
-def _outcome(command: Sequence[str], folder: Path, env: Mapping[str, str], before: Callable[[], None] | None) -> Outcome:
+def _outcome(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Outcome:
     done = subprocess.run(
         command,
         cwd=folder,
@@ -108,7 +118,6 @@ def _outcome(command: Sequence[str], folder: Path, env: Mapping[str, str], befor
         capture_output=True,
         stdin=subprocess.DEVNULL,
         timeout=PATIENCE,
-        preexec_fn=before,
         check=False,
     )
     outcome = Outcome(status=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())

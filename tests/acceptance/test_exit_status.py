@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -204,14 +203,9 @@ def test_of_two_runs_that_start_together_one_loads_and_the_other_skips(folder: P
     assert ops(folder / "warehouse", "SELECT BatchId, ExitStatus FROM general.ops.PipelineBatchSequence") == [(1, 0)]
 
 
-def _disk_of(bytes_a_file: int) -> Callable[[], None]:
-    """No file may grow beyond this: a write then fails as it does on a full disk."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_a_file, bytes_a_file))
-
-
 def test_a_disk_too_full_to_create_the_target(tmp_path: Path) -> None:
     settings = {"UDM_TARGET": f"duckdb:///{tmp_path}/warehouse"}
-    outcome = run(tmp_path, "--list-tables", settings=settings, before=_disk_of(4096))
+    outcome = run(tmp_path, "--list-tables", settings=settings, bytes_a_file=4096)
     assert outcome.status == 2
     outcome.line("ERROR", "warehouse", "File too large", "disk")
     # Half a file would be refused for ever.
@@ -243,14 +237,14 @@ def test_nothing_changed_is_not_said_beside_a_table_that_failed(folder: Path, re
 
 
 def test_a_disk_too_full_for_the_samples(tmp_path: Path) -> None:
-    outcome = run(tmp_path, "--list-tables", before=_disk_of(1 << 20))
+    outcome = run(tmp_path, "--list-tables", bytes_a_file=1 << 20)
     assert outcome.status in (1, 2)
     outcome.line("ERROR", "DNA.duckdb", "File too large")
     assert list((tmp_path / "udm_data" / "sources").iterdir()) == []
 
 
 def test_a_disk_that_fills_up_fails_that_table_and_a_plain_rerun_ends_right(folder: Path, ready: tuple[Path, Path]) -> None:
-    outcome = run(folder, before=_disk_of(5 << 20))
+    outcome = run(folder, bytes_a_file=5 << 20)
     assert outcome.status == 1
     assert outcome.summary["ERP.WIDE"]["status"] == "FAILED"
     assert outcome.counts("ERP.NARROW") == (3, 3, 0, 0, 0, 0)
@@ -268,7 +262,7 @@ def test_a_disk_that_fills_up_between_stage_and_bronze(folder: Path, ready: tupl
     bronze = folder / "warehouse" / "UDM_Bronze.duckdb"
     wide = " || ".join(f"md5((i + {salt})::VARCHAR)" for salt in range(4))
     execute(bronze, f"CREATE TABLE dbo_filler AS SELECT {wide} AS V FROM range(700000) t(i)")
-    outcome = run(folder, "--table", "WIDE", before=_disk_of(bronze.stat().st_size + (1 << 20)))
+    outcome = run(folder, "--table", "WIDE", bytes_a_file=bronze.stat().st_size + (1 << 20))
     assert outcome.status == 1
     outcome.line("ERROR", "ERP.WIDE", "UDM_Bronze.duckdb", "File too large", "Free space")
     assert "sqlalche.me" not in outcome.text
@@ -281,7 +275,7 @@ def test_a_disk_that_fills_up_between_stage_and_bronze(folder: Path, ready: tupl
 
 def test_a_full_spool_fails_that_table_and_leaves_no_folder(folder: Path, ready: tuple[Path, Path]) -> None:
     configure(folder, {"ERP": ready[1]}, SPOOL_MB="0", SPOOL_DIR=str(folder / "spool"))
-    outcome = run(folder, before=_disk_of(5 << 20))
+    outcome = run(folder, bytes_a_file=5 << 20)
     assert outcome.status == 1
     assert outcome.counts("ERP.NARROW") == (3, 3, 0, 0, 0, 0)
     outcome.line("ERROR", "ERP.WIDE", str(folder / "spool"), "File too large", "SPOOL_DIR")

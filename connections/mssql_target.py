@@ -21,6 +21,7 @@ from connections.mssql_health import warnings_of
 from connections.mssql_insert import insert, statement
 from connections.mssql_lock import PREFIX, held
 from connections.mssql_login import Login, driver_of
+from connections.mssql_nulls import send_nulls_as_literals
 from connections.mssql_session import check_server, connect
 from connections.mssql_types import is_metadata, key_type, mssql_type, travelling_as
 from connections.mssql_values import checked
@@ -71,6 +72,7 @@ class MSSQLTarget(Target):
         super().__init__(engine, recorder, databases)
         for each in (engine, recorder):
             sa.event.listen(each, "before_execute", _use_its_database)
+            send_nulls_as_literals(each)
         sa.event.listen(engine, "before_cursor_execute", self._begin_statement)
         sa.event.listen(engine, "after_cursor_execute", self._end_statement)
         sa.event.listen(engine, "handle_error", self._failed_statement)

@@ -128,11 +128,8 @@ class Checkpoints:
             for one in ended:
                 values = {"State": str(one.state), "EndedAt": now, "RowsExtracted": one.rows, "RowsChanged": one.changed}
                 values |= {"ErrorMessage": one.error, "BatchId": one.attempt.batch}  # that which it was promoted under
-                # NULL as a literal: pyodbc asks the server for the type of one that is a parameter, and where that fails a
-                # server may end the transaction unseen.
-                stored = {name: sa.null() if value is None else value for name, value in values.items()}
                 of = self._of(one.attempt.window, one.attempt.number)
-                connection.execute(sa.update(self._table).values(stored).where(*of))
+                connection.execute(sa.update(self._table).values(values).where(*of))
             for batch in {one.batch for one in ended}:
                 failed = any(one.state is AttemptState.FAILED for one in ended if one.batch == batch)
                 status = {"EndedAt": now, "ExitStatus": int(failed)}

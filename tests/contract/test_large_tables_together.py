@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from extract.selection import Between
 from model.errors import SourceUnavailable
@@ -71,21 +70,6 @@ def test_keys_that_are_missing_from_days_read_apart_are_all_found(large: Large, 
     assert large.asked == [*APART, *LATER, "keys"]
     assert (result.inserted, result.updated, result.deleted) == (0, 2, 3)
     assert [large.versions(key) for key in (70, 85, 105)] == [[("x", "D")]] * 3
-
-
-def test_no_attempt_ends_with_null_as_a_parameter(large: Large) -> None:
-    """Of which pyodbc would ask the server for the type, in the middle of the transaction."""
-    sent: list[tuple[str, Any]] = []
-
-    def keep(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:
-        sent.append((statement, parameters))
-
-    sa.event.listen(large.pipeline.target.recorder, "before_cursor_execute", keep)
-    large.fill(*rows(**dict.fromkeys(f"k{number}" for number in range(80, 90))))
-    large.run(guard_day_rows=5)
-    ended = [parameters for statement, parameters in sent if statement.startswith("UPDATE") and "ErrorMessage" in statement]
-    assert len(ended) == len(APART + LATER)
-    assert not any(value is None for each in ended for value in (each.values() if isinstance(each, dict) else each))
 
 
 def test_a_day_that_the_guard_blocks_leaves_the_others_alone(large: Large) -> None:

@@ -18,6 +18,8 @@ from config import Settings
 from connections import open_target
 from connections.mssql_lock import RELEASE
 from model.errors import TableHeld, TargetUnavailable
+from model.ops import PIPELINE_BATCH
+from tests.contract.large import Large, at, day
 from tests.contract.mssql_backend import MSSQL
 from tests.contract.pipeline import Pipeline, opened_pipeline
 from tests.mssql_server import babelfish, mssql_server
@@ -163,6 +165,40 @@ def test_an_interrupt_ends_what_runs_on_the_data_sessions(pipeline: Pipeline) ->
     with pytest.raises(sa.exc.DBAPIError), pipeline.target.engine.connect() as connection:
         connection.execute(sa.text("WAITFOR DELAY '00:00:30'"))
     assert time.monotonic() - started < 15
+
+
+def test_no_null_is_a_parameter_of_which_pyodbc_would_ask_the_server_for_the_type(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a transaction, which may end with the question: Babelfish then loses what came before."""
+    sent: list[tuple[str, object]] = []
+
+    def keep(_: object, __: object, statement: str, parameters: object, *___: object) -> None:
+        sent.append((statement, parameters))
+
+    for engine in (pipeline.target.engine, pipeline.target.recorder):
+        sa.event.listen(engine, "after_cursor_execute", keep)
+    large = Large(pipeline, monkeypatch, lookback_days=3)
+    large.fill((1, day(2), "a"), (2, day(3), None), (3, None, "c"))
+    assert large.load().inserted == 3
+    large.fill((1, day(2), "b"), (2, day(3), None))
+    changed = large.load()
+    assert (changed.updated, changed.deleted) == (1, 1)
+    assert [statement for statement, parameters in sent if "None" in repr(parameters)] == []
+    assert any("[ErrorMessage]=NULL" in statement for statement, _ in sent)
+
+
+def test_a_transaction_with_nulls_keeps_all_of_its_parts(pipeline: Pipeline) -> None:
+    target = pipeline.target
+    batches = target.own(PIPELINE_BATCH)
+    begun = {"BatchId": 901, "RunBatchId": None, "StartedAt": at(2026, 3, 2), "HostName": "h", "ProcessId": 1, "Command": "c?"}
+    with target.recorder.begin() as connection:
+        connection.execute(sa.insert(batches), [begun, {**begun, "BatchId": 902}])
+        connection.execute(sa.update(batches).values(ExitStatus=0, EndedAt=None).where(batches.c.BatchId == 901))
+        connection.execute(sa.update(batches).values(ExitStatus=None, EndedAt=at(2026, 3, 2)).where(batches.c.BatchId == 902))
+    query = sa.select(batches.c.ExitStatus, batches.c.EndedAt, batches.c.Command).order_by(batches.c.BatchId)
+    with target.recorder.connect() as connection:
+        assert connection.execute(query.where(batches.c.BatchId > 900)).all() == [(0, None, "c?"), (None, at(2026, 3, 2), "c?")]
 
 
 def test_the_session_has_the_settings_that_the_statements_rely_on(pipeline: Pipeline) -> None:

@@ -1,4 +1,4 @@
--- Every session begins with
+-- Every session begins with (wherever a parameter is NULL the literal is sent)
 
 SET XACT_ABORT ON;
 
@@ -744,7 +744,7 @@ INSERT INTO [General].ops.[PipelineExtractionState] ([SourceName], [TableName], 
 SELECT CAST(SYSUTCDATETIME() AS datetime2(6));
 
 UPDATE [General].ops.[PipelineExtractionState]
- SET [BatchId]=:BatchId, [State]=:State, [EndedAt]=:EndedAt, [RowsExtracted]=:RowsExtracted, [RowsChanged]=:RowsChanged, [ErrorMessage]=NULL
+ SET [BatchId]=:BatchId, [State]=:State, [EndedAt]=:EndedAt, [RowsExtracted]=:RowsExtracted, [RowsChanged]=:RowsChanged, [ErrorMessage]=:ErrorMessage
  WHERE [General].ops.[PipelineExtractionState].[SourceName] = :SourceName_1
  AND [General].ops.[PipelineExtractionState].[TableName] = :TableName_1
  AND [General].ops.[PipelineExtractionState].[WindowKind] = :WindowKind_1

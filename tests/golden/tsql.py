@@ -165,7 +165,7 @@ class Recording(MSSQLTarget):
 
 def sections() -> Iterator[tuple[str, list[str]]]:
     """Each group of statements with its title."""
-    yield "Every session begins with", list(mssql_session.SESSION_SETTINGS)
+    yield "Every session begins with (wherever a parameter is NULL the literal is sent)", list(mssql_session.SESSION_SETTINGS)
     yield "At the start: the server and its databases", [
         mssql_session.VERSION,
         mssql_session.DATABASE_ID,

@@ -19,7 +19,7 @@ from orchestration.run_context import RunContext
 from orchestration.so_far import SoFar
 from orchestration.tables import record_events
 from orchestration.window_loading import WindowLoad
-from orchestration.window_reading import KeyInTwoWindows, WindowRead
+from orchestration.window_reading import ToBeReadApart, WindowRead
 
 LOG = logging.getLogger("udm.large_tables")
 
@@ -109,7 +109,7 @@ class Attempts:
 
     def read_again(self, begun: Begun, error: BaseException) -> Sequence[Window]:
         """The windows, each to be read again by itself within the attempt that it has begun."""
-        level = logging.INFO if isinstance(error, KeyInTwoWindows) else logging.WARNING
+        level = logging.INFO if isinstance(error, ToBeReadApart) else logging.WARNING
         LOG.log(level, "%s: %s: to be read again, day by day: %s", self.table, begun.windows, self._said(error))
         self.again.update({attempt.window: attempt for attempt in begun.attempts})
         self.end_batch(begun.run, failed=True)

@@ -30,6 +30,7 @@ from orchestration.promoting import step
 from orchestration.run_context import RunContext
 from orchestration.source_reading import SourceReading
 from orchestration.window_group import Part
+from orchestration.window_spans import MOST_ROWS
 
 LOG = logging.getLogger("udm.large_tables")
 
@@ -60,8 +61,10 @@ class WindowRead:
         return Part(changes=replace(changes, deleted_keys=changes.deleted_keys.clear()), spool=self.spool)
 
 
-class KeyInTwoWindows(IntegrityError):
-    """Windows that were read together show a key twice: which row is the later one only reading them apart can tell."""
+class ToBeReadApart(IntegrityError):
+    """Windows that were read together show a key twice, and which row is the later one only reading them apart can tell; or they
+    hold more rows than a run holds the hashes of at once.
+    """
 
 
 def read_windows(
@@ -107,7 +110,7 @@ def _read(
         reading.let_go()
         raise
     if len(windows.windows) > 1 and len(changes.quarantined_positions):
-        raise KeyInTwoWindows(f"{table}: {windows}: a key is there twice.")
+        raise ToBeReadApart(f"{table}: {windows}: a key is there twice.")
     if changes.duplicates:
         LOG.warning("%s: %s: %d exact duplicates were collapsed", table, windows, changes.duplicates)
     return WindowRead(
@@ -138,6 +141,8 @@ class _Rows:
         """A row of another window would be taken for one of these: the source compares dates otherwise than we do."""
         counts = self._count(frame)
         self._extracted.append(counts)
+        if len(self.windows.windows) > 1 and sum(one.total() for one in self._extracted) > MOST_ROWS:
+            raise ToBeReadApart(f"{self.table}: {self.windows}: more than {MOST_ROWS:,} rows.")
         if (others := frame.height - counts.total()) > 0:
             raise IntegrityError(
                 f"{self.table}: asked for {self.windows}, the source sent {others} rows whose "

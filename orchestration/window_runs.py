@@ -32,7 +32,7 @@ from orchestration.source_reading import SourceReading
 from orchestration.window_attempts import Attempts, Begun
 from orchestration.window_loading import promote_windows
 from orchestration.window_reading import WindowRead, read_windows
-from orchestration.window_spans import SPAN_ROWS, plan_spans
+from orchestration.window_spans import SPAN_ROWS, Pace, plan_spans
 from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.large_tables")
@@ -67,22 +67,38 @@ class _Windows:
     so_far: SoFar
     attempts: Attempts
     reads: Sequence[DayRead]
+    pace: Pace
     ahead: ThreadPoolExecutor
 
     def spans(self) -> list[Interval]:
         """What is left, as it is to be read: days of which an earlier read tells the size are read together."""
+        return plan_spans(self.so_far.left, self._expected, SPAN_ROWS)
 
-        def expected(window: Window) -> int | None:
-            is_day = window.kind is WindowKind.DAY and window.day is not None
-            return day_baseline(self.table.calendar, window.day, self.reads) if is_day and window.day else None
+    def begin_next(self, waiting: deque[Interval]) -> _Reading:
+        """Begin to read what comes next."""
+        return self.begin(self.pace.next_of(waiting, lambda window: self._expected(window) is None))
 
-        return plan_spans(self.so_far.left, expected, SPAN_ROWS)
+    def wait_again(self, waiting: deque[Interval], windows: Sequence[Window]) -> None:
+        """Each of these is to be read again next, by itself."""
+        self.pace.alone.update(windows)
+        waiting.extendleft(reversed(windows))
+
+    def _expected(self, window: Window) -> int | None:
+        is_day = window.kind is WindowKind.DAY and window.day is not None
+        return day_baseline(self.table.calendar, window.day, self.reads) if is_day and window.day else None
 
     def begin(self, windows: Interval) -> _Reading:
         """Record attempts and begin to read."""
         begun = self.attempts.begin(windows)
         read = partial(read_windows, begun.run, self.table, self.source, windows, begun.began, self.reads)
         return _Reading(begun=begun, future=self.ahead.submit(copy_context().run, read))
+
+    def read(self, reading: _Reading) -> _Read:
+        """Wait for what is being read."""
+        read = reading.future.result()
+        for window in read.windows.windows:
+            self.pace.saw(window, read.extracted[window])
+        return _Read(begun=reading.begun, read=read)
 
     def finish(
         self, group: Sequence[_Read], run: RunContext, confirmation: Confirmation | None = None, *, last: bool = False
@@ -188,6 +204,7 @@ def load_windows(run: RunContext, session: Session, table: LargeTable, source: S
             so_far=so_far,
             attempts=Attempts(run=run, table=table, so_far=so_far, checkpoints=checkpoints),
             reads=reads,
+            pace=Pace(most=_GROUP_ROWS),
             ahead=ahead,
         )
         reading: list[_Reading] = []
@@ -196,7 +213,7 @@ def load_windows(run: RunContext, session: Session, table: LargeTable, source: S
         with windows.given_up(reading, group):
             while waiting or so_far.settled is None:
                 _read_all(windows, waiting, reading, group)
-                waiting.extend(windows.finish_last(group))
+                windows.wait_again(waiting, windows.finish_last(group))
                 _close(group)
                 if run.options.dry_run:
                     break
@@ -209,13 +226,13 @@ def _read_all(windows: _Windows, waiting: deque[Interval], reading: list[_Readin
     while waiting or reading:
         run.cancellation.check()
         run.reporter.windows_done(str(table), len(so_far.loaded) + len(so_far.failures), len(so_far.planned))
-        current = reading.pop() if reading else windows.begin(waiting.popleft())
+        current = reading.pop() if reading else windows.begin_next(waiting)
         error = None
         try:
-            group.append(_Read(begun=current.begun, read=current.future.result()))
+            group.append(windows.read(current))
         except BaseException as raised:  # noqa: BLE001 - raised again where it concerns more than the window
             error = raised
-            waiting.extendleft(reversed(windows.attempts.failed(current.begun, raised)))
+            windows.wait_again(waiting, windows.attempts.failed(current.begun, raised))
         unreachable = unreachable + 1 if error is not None and _is_unreachable(error) else 0
         if error is not None and (isinstance(error, SourceRefused) or unreachable >= _UNREACHABLE):
             LOG.error("%s: its other windows are not tried: the source would fail them in the same way", table)
@@ -223,9 +240,9 @@ def _read_all(windows: _Windows, waiting: deque[Interval], reading: list[_Readin
             waiting.clear()
         if not waiting:
             continue
-        reading.append(windows.begin(waiting.popleft()))
+        reading.append(windows.begin_next(waiting))
         if group and (len(group) >= _MOST_READS or sum(one.read.rows for one in group) >= _GROUP_ROWS):
-            waiting.extend(windows.finish(group, group[0].begun.run))
+            windows.wait_again(waiting, windows.finish(group, group[0].begun.run))
             _close(group)
 
 

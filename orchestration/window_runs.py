@@ -17,23 +17,18 @@ from datetime import timedelta
 from functools import partial
 
 from connections.target import Session
-from extract.spool import Spool
 from model.errors import SourceRefused, SourceUnavailable
 from model.windows import Interval, Window, WindowKind
-from observability.event_tracker import describe
 from orchestration.checkpoints import Checkpoints, DayRead
-from orchestration.confirmation import Confirmation, ask_missing
 from orchestration.day_guard import day_baseline
-from orchestration.healing import heal, is_published
 from orchestration.large_table import LargeTable
 from orchestration.run_context import RunContext
 from orchestration.so_far import SoFar
 from orchestration.source_reading import SourceReading
 from orchestration.window_attempts import Attempts, Begun
-from orchestration.window_loading import promote_windows
+from orchestration.window_promoting import Promoting, Read
 from orchestration.window_reading import WindowRead, read_windows
 from orchestration.window_spans import SPAN_ROWS, Pace, plan_spans
-from schema.staging_cleanup import drop_staging
 
 LOG = logging.getLogger("udm.large_tables")
 _WEEKS = 14  # of a weekday, which the guard goes by
@@ -51,17 +46,7 @@ class _Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """Windows that have been read."""
-
-    begun: Begun
-    read: WindowRead
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Windows:
-    run: RunContext
-    session: Session
     table: LargeTable
     source: SourceReading
     so_far: SoFar
@@ -69,6 +54,7 @@ class _Windows:
     reads: Sequence[DayRead]
     pace: Pace
     ahead: ThreadPoolExecutor
+    promoting: Promoting
 
     def spans(self) -> list[Interval]:
         """What is left, as it is to be read: days of which an earlier read tells the size are read together."""
@@ -93,83 +79,15 @@ class _Windows:
         read = partial(read_windows, begun.run, self.table, self.source, windows, begun.began, self.reads)
         return _Reading(begun=begun, future=self.ahead.submit(copy_context().run, read))
 
-    def read(self, reading: _Reading) -> _Read:
+    def read(self, reading: _Reading) -> Read:
         """Wait for what is being read."""
         read = reading.future.result()
         for window in read.windows.windows:
             self.pace.saw(window, read.extracted[window])
-        return _Read(begun=reading.begun, read=read)
-
-    def finish(
-        self, group: Sequence[_Read], run: RunContext, confirmation: Confirmation | None = None, *, last: bool = False
-    ) -> Sequence[Window]:
-        """Promote what was read, under the run's batch, and record how the attempts ended; returns windows to be read again.
-
-        Where several fail together they are promoted, or where they were read together read, one by one: one of them alone may be
-        the reason.
-        """
-        reads = [one.read for one in group]
-        promoted = {window for read in reads for window in read.windows.windows}
-        to_come = [] if last else [window for window in self.so_far.left if window not in promoted]
-        try:
-            loads = promote_windows(run, self.session, self.table, reads, to_come, confirmation)
-        except BaseException as error:
-            if self.attempts.is_of_the_run(error) or not group:
-                raise
-            return self._one_by_one(group, error, again=len(group) > 1 or confirmation is not None)
-        if confirmation is not None:
-            self.so_far.settled, self.so_far.withheld = confirmation.changes, confirmation.withheld
-        read_and_loaded = [(one.begun, one.read, load) for one, load in zip(group, loads, strict=True)]
-        self.attempts.loaded(read_and_loaded, run.batch, settled=confirmation is not None and not confirmation.withheld)
-        return ()
-
-    def finish_last(self, group: Sequence[_Read]) -> Sequence[Window]:
-        """The same with the windows that are read last, if there are any, and with what has become of the missing keys.
-
-        If the source cannot be asked for them the windows are promoted all the same, and then its error is raised.
-        """
-        if self.run.options.dry_run:
-            return self.finish(group, self.run, last=True)
-        run = group[0].begun.run if group else self.attempts.of_new_batch()
-        confirmation, failed = None, None
-        with Spool(self.run.spool_folder, self.run.settings.spool_bytes) as spool:
-            try:
-                missing = self.so_far.missing(self.table, [one.read for one in group])
-                confirmation = ask_missing(run, self.table, self.source, missing, spool)
-            except Exception as error:
-                if self.attempts.is_of_the_run(error) or not group:
-                    raise
-                failed = error
-            again = self.finish(group, run, confirmation, last=True)
-        if not group:
-            self.attempts.end_batch(run, failed=bool(self.so_far.withheld))
-        if failed is not None:
-            raise failed
-        return again
-
-    def _one_by_one(self, group: Sequence[_Read], error: BaseException, *, again: bool) -> list[Window]:
-        first, tables = group[0].begun.run, self.table.of_batch(group[0].begun.run)
-        if again:
-            LOG.warning("%s: what was read could not be promoted together, and is promoted one by one (%s)",
-                        self.table, describe(error))  # fmt: skip
-        if again or len(group[0].read.windows.windows) > 1:
-            heal(self.run, self.session, self.table.config)
-            drop_staging(self.run.target, tables.staging)
-        left: list[Window] = []
-        # Where Stage had them all, what was compared with Stage as it was before must not be promoted again.
-        is_in = again and is_published(self.run.target, tables, first.batch)
-        for one in group:
-            if is_in:
-                left += self.attempts.read_again(one.begun, error)
-            elif not again:
-                left += self.attempts.failed(one.begun, error)
-            else:
-                begun = self.attempts.under_new_batch(one.begun)
-                left += self.finish([_Read(begun=begun, read=one.read)], begun.run)
-        return left
+        return Read(begun=reading.begun, read=read)
 
     @contextmanager
-    def given_up(self, reading: list[_Reading], group: list[_Read]) -> Iterator[None]:
+    def given_up(self, reading: list[_Reading], group: list[Read]) -> Iterator[None]:
         """Where the block breaks off, what is being read is waited for, and what was not loaded has failed for that reason."""
         try:
             yield
@@ -196,32 +114,32 @@ def load_windows(run: RunContext, session: Session, table: LargeTable, source: S
     days = [window.day for window in so_far.planned if window.day is not None]
     reads = checkpoints.reads_since(min(days) - timedelta(weeks=_WEEKS)) if days else []
     with ThreadPoolExecutor(1, thread_name_prefix="window") as ahead:
+        attempts = Attempts(run=run, table=table, so_far=so_far, checkpoints=checkpoints)
         windows = _Windows(
-            run=run,
-            session=session,
             table=table,
             source=source,
             so_far=so_far,
-            attempts=Attempts(run=run, table=table, so_far=so_far, checkpoints=checkpoints),
+            attempts=attempts,
             reads=reads,
             pace=Pace(most=_GROUP_ROWS),
             ahead=ahead,
+            promoting=Promoting(run=run, session=session, table=table, source=source, so_far=so_far, attempts=attempts),
         )
         reading: list[_Reading] = []
-        group: list[_Read] = []
+        group: list[Read] = []
         waiting = deque(windows.spans())
         with windows.given_up(reading, group):
             while waiting or so_far.settled is None:
-                _read_all(windows, waiting, reading, group)
-                windows.wait_again(waiting, windows.finish_last(group))
+                _read_all(run, windows, waiting, reading, group)
+                windows.wait_again(waiting, windows.promoting.finish_last(group))
                 _close(group)
                 if run.options.dry_run:
                     break
 
 
-def _read_all(windows: _Windows, waiting: deque[Interval], reading: list[_Reading], group: list[_Read]) -> None:
+def _read_all(run: RunContext, windows: _Windows, waiting: deque[Interval], reading: list[_Reading], group: list[Read]) -> None:
     """Read what is waiting, and promote what has been read but for the last of it, which stays in the group."""
-    run, so_far, table = windows.run, windows.so_far, windows.table
+    so_far, table = windows.so_far, windows.table
     unreachable = 0
     while waiting or reading:
         run.cancellation.check()
@@ -242,11 +160,11 @@ def _read_all(windows: _Windows, waiting: deque[Interval], reading: list[_Readin
             continue
         reading.append(windows.begin_next(waiting))
         if group and (len(group) >= _MOST_READS or sum(one.read.rows for one in group) >= _GROUP_ROWS):
-            windows.wait_again(waiting, windows.finish(group, group[0].begun.run))
+            windows.wait_again(waiting, windows.promoting.finish(group, group[0].begun.run))
             _close(group)
 
 
-def _close(group: list[_Read]) -> None:
+def _close(group: list[Read]) -> None:
     for one in group:
         one.read.spool.close()
     group.clear()

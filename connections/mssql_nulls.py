@@ -16,7 +16,10 @@ _MARKER = re.compile(r"'(?:[^']|'')*'|\[(?:[^\]]|\]\])*\]|\"(?:[^\"]|\"\")*\"|(\
 
 
 def send_nulls_as_literals(engine: sa.Engine) -> None:
-    """In all that the engine executes, but where a statement is executed once for each of several rows (a list of them)."""
+    """In all that the engine executes, but where a statement is executed once for each of several rows (a list of them).
+
+    The engine sets no input sizes: those would have been set, by position, when the NULLs are taken out.
+    """
     sa.event.listen(engine, "before_cursor_execute", _before_statement, retval=True)
 
 

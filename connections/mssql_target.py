@@ -82,6 +82,7 @@ class MSSQLTarget(Target):
             "mssql+pyodbc://",
             creator=partial(connect, self.login, self._driver, database),
             hide_parameters=True,
+            use_setinputsizes=False,  # they go by position, and NULLs are taken out; pyodbc goes by each value then
             max_overflow=-1,
             pool_pre_ping=True,
         )

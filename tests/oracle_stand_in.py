@@ -208,19 +208,24 @@ class _Session:
             self._client.sendall(struct.pack(">IBBH", len(part) + 8, _DATA, 0, 0) + part)
 
     def _receive(self, wanted: int | None = None, *, old: bool = False) -> bytes:
-        """The next packet's content. Markers, by which the client ends an answer that it cannot take, are answered here."""
+        """The next packet's content. Markers, by which the client ends an answer that it cannot take, are answered here.
+
+        A break may come ahead of its statement, or when nothing runs any more: what comes before the reset is passed over.
+        """
+        is_broken = False
         while True:
             head = self._exactly(8)
             size = struct.unpack(">H", head[:2])[0] if old else struct.unpack(">I", head[:4])[0]
             content = self._exactly(size - 8)
             if head[4] == _MARKER and wanted is None:
-                if content[2] == _RESET:
+                is_broken = content[2] != _RESET
+                if is_broken:
+                    self._marker(1)
+                else:
                     self._marker(_RESET)
                     self._send(error(CANCELLED, "ORA-01013: user requested cancel of current operation"))
-                else:  # a break that came when nothing ran, or too late; the client waits for an answer to it
-                    self._marker(1)
-                continue
-            return content[2:] if head[4] == _DATA else content
+            elif not is_broken:
+                return content[2:] if head[4] == _DATA else content
 
     def _exactly(self, size: int) -> bytes:
         found = b""

@@ -14,12 +14,14 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+import oracledb
 import polars as pl
 import pytest
 from sqlalchemy.engine import make_url
 
 from extract.extractor import SourceTable, open_extractor
 from extract.oracle_extractor import OracleExtractor
+from extract.oracle_extractor.connection import open_connection
 from extract.oracle_extractor.ranges import RangeSessions
 from extract.selection import Between, WithKeys
 from extract.source_connections import SourceConnections
@@ -250,6 +252,25 @@ def test_an_error_of_one_range_ends_the_others() -> None:
     database.answers = {"< :v0": [failing], **database.answers}
     with pytest.raises(PipelineError, match="ORA-01722"):
         by_ranges(database)
+
+
+def test_a_break_that_is_ahead_of_its_statement_ends_it_all_the_same() -> None:
+    """As where one range fails in the moment in which another is about to send its statement."""
+    with StandIn(answer=waiting(1)) as server:
+        connection = open_connection(Source(name="SRC", url=make_url(server.url)))
+        ended: list[str] = []
+
+        def execute() -> None:
+            try:
+                connection.cursor().execute("SELECT 1 AS C0 FROM t")
+            except oracledb.Error as error:
+                ended.append(str(error))
+
+        connection.cancel()
+        thread = threading.Thread(target=execute, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert "ORA-01013" in "".join(ended)
 
 
 def test_a_session_that_comes_too_late_reads_nothing() -> None:

@@ -91,6 +91,7 @@ def test_an_address_that_refuses_does_not_speak_for_one_that_is_silent(
 
 
 def test_a_sql_server_that_does_not_run_is_told_before_the_login_times_out(closed: Address, tmp_path: Path) -> None:
+    pytest.importorskip("pyodbc", exc_type=ImportError)
     settings = settings_for(make_url(f"mssql://udm:secret@127.0.0.1:{closed[1]}/?login_timeout=30"), tmp_path)
     started = time.monotonic()
     with pytest.raises(TargetUnavailable, match="refuses connections on that port") as caught:

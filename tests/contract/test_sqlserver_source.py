@@ -662,7 +662,7 @@ def test_interrupt_ends_a_read_in_mid_stream(server: Server, long_table: str, ro
 def slow_view(server: Server) -> str:
     """A view whose first row takes some seconds."""
     server.execute("DROP VIEW IF EXISTS dbo.slow")
-    server.numbers("few", 4_000)
+    server.numbers("few", 8_000)  # a fast server joined 4,000 in less than the tests wait
     server.execute(
         "CREATE VIEW dbo.slow AS SELECT COUNT_BIG(*) AS n FROM dbo.few AS a CROSS JOIN dbo.few AS b WHERE a.id * 3 + b.id = -7",
     )

@@ -65,12 +65,12 @@ def _engine(url: URL, batch: int) -> sa.Engine:
         root = duckdb.connect(str(url.database), read_only=True)
         return sa.create_engine("duckdb://", creator=lambda: ConnectionWrapper(root.cursor()), poolclass=sa.NullPool)
     if url.get_backend_name() == "mssql":
-        from connections.mssql_login import driver_of, source_login_of  # noqa: PLC0415 - likewise
+        from connections.mssql_login import source_login_of  # noqa: PLC0415 - of one source
         from connections.mssql_session import connect  # noqa: PLC0415 - likewise
-        from connections.odbc import pyodbc  # noqa: PLC0415 - likewise
+        from connections.odbc import driver_for  # noqa: PLC0415 - likewise
 
         login = source_login_of(url, "BENCH").login
-        driver = driver_of(login, pyodbc().drivers())
+        driver = driver_for(login)
         return sa.create_engine("mssql+pyodbc://", creator=lambda: connect(login, driver, url.database or ""))
     first: dict[str, Any] = {}
     if url.get_backend_name() == "oracle":

@@ -20,13 +20,13 @@ from connections.mssql_errors import code_of, is_transient
 from connections.mssql_health import warnings_of
 from connections.mssql_insert import insert, statement
 from connections.mssql_lock import PREFIX, held
-from connections.mssql_login import Login, driver_of
+from connections.mssql_login import Login
 from connections.mssql_nulls import send_nulls_as_literals
 from connections.mssql_session import check_server, connect
 from connections.mssql_types import is_metadata, key_type, mssql_type, travelling_as
 from connections.mssql_values import checked
 from connections.named_type import NamedType
-from connections.odbc import pyodbc
+from connections.odbc import driver_for, pyodbc
 from connections.target import Databases, Rebuilt, Session, Target
 from model.errors import UnsupportedName
 from model.names import TableName
@@ -66,7 +66,7 @@ class MSSQLTarget(Target):
         self._bulk = bulk
         self._running: set[Callable[[], object]] = set()
         self._mutex = threading.RLock()  # reentrant: `interrupt` is called by signal handlers, which may come in it
-        self._driver = driver_of(login, pyodbc().drivers())
+        self._driver = driver_for(login)
         check_server(login, self._driver, databases, create=create_databases)
         engine, recorder = (self._engine(databases.general) for _ in range(2))
         super().__init__(engine, recorder, databases)

@@ -6,6 +6,7 @@ from functools import cache
 from types import ModuleType
 from typing import cast
 
+from connections.mssql_login import Login, driver_of
 from model.errors import TargetUnavailable
 
 
@@ -26,3 +27,12 @@ def pyodbc() -> ModuleType:
     # The driver manager's pool would hand out sessions that keep another table's lock; SQLAlchemy's resets what it hands out.
     module.pooling = False
     return cast("ModuleType", module)
+
+
+def driver_for(login: Login) -> str:
+    """The driver by which a login's server is spoken to, as its connection string names it.
+
+    Raises:
+        TargetUnavailable: there is none, or no driver manager.
+    """
+    return driver_of(login, pyodbc().drivers())

@@ -11,6 +11,10 @@ from functools import cache
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from connections.mssql_login import login_of
+from connections.mssql_session import connect
+from connections.odbc import driver_for
+
 LEFT_OUT = pytest.StashKey[str]()
 _NAMED = "UDM_TEST_MSSQL_URL"
 _IMAGE = "mcr.microsoft.com/mssql/server:2022-latest"
@@ -80,12 +84,8 @@ def babelfish() -> bool:
     server = mssql_server()
     if server.url is None:
         return False
-    from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
-    from connections.mssql_session import connect  # noqa: PLC0415
-    from connections.odbc import pyodbc  # noqa: PLC0415
-
     login = login_of(server.url)
-    session = connect(login, driver_of(login, pyodbc().drivers()), "master", autocommit=True)
+    session = connect(login, driver_for(login), "master", autocommit=True)
     try:
         return "Babelfish" in str(session.execute("SELECT @@VERSION").fetchval())
     finally:

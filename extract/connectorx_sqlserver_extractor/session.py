@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from connections.mssql_login import Login, driver_of
+from connections.mssql_login import Login
 from connections.mssql_session import connect
-from connections.odbc import pyodbc
+from connections.odbc import driver_for
 from extract.connectorx_sqlserver_extractor.stops import Stops
 from model.errors import PipelineError, SourceRefused, SourceUnavailable, TargetUnavailable, TransientError
 
@@ -63,7 +63,7 @@ class Session:
 
 def _engine(source: str, login: Login, database: str) -> sa.Engine:
     with _as_source(source, login):
-        driver = driver_of(login, pyodbc().drivers())
+        driver = driver_for(login)
 
     def creator() -> Connection:
         with _as_source(source, login):

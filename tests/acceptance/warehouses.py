@@ -16,6 +16,9 @@ from typing import Any, ClassVar
 import psycopg
 from sqlalchemy.engine import URL
 
+from connections.mssql_login import login_of
+from connections.mssql_session import connect
+from connections.odbc import driver_for
 from tests.acceptance.harness import configure, run
 from tests.mssql_server import babelfish, mssql_server
 from tests.postgresql_server import postgresql_server
@@ -214,12 +217,8 @@ class MSSQL(Warehouse):
 
     @contextmanager
     def session(self) -> Iterator[Query]:
-        from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
-        from connections.mssql_session import connect  # noqa: PLC0415
-        from connections.odbc import pyodbc  # noqa: PLC0415
-
         login = login_of(self._url)
-        connection = connect(login, driver_of(login, pyodbc().drivers()), "master", autocommit=True)
+        connection = connect(login, driver_for(login), "master", autocommit=True)
 
         def query(statement: str) -> Rows:
             cursor = connection.execute(statement)

@@ -17,6 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from config import Settings
+from connections.mssql_login import login_of
+from connections.mssql_session import connect
+from connections.odbc import driver_for
 from connections.target import Target
 from model.names import TableName
 from tests.contract.backends import Backend, same
@@ -119,12 +122,8 @@ class MSSQL(Backend):
         return self._run(plain, f"{url.query[_WAREHOUSE]}_{_LAYERS[database]}", *statements)
 
     def _run(self, url: URL, database: str, *statements: str) -> list[tuple[Any, ...]]:
-        from connections.mssql_login import driver_of, login_of  # noqa: PLC0415
-        from connections.mssql_session import connect  # noqa: PLC0415
-        from connections.odbc import pyodbc  # noqa: PLC0415
-
         login = login_of(url)
-        session = connect(login, driver_of(login, pyodbc().drivers()), database, autocommit=True)
+        session = connect(login, driver_for(login), database, autocommit=True)
         rows: list[tuple[Any, ...]] = []
         try:
             for statement in statements:

@@ -13,6 +13,9 @@ from typing import Any
 import polars as pl
 from sqlalchemy.engine import URL
 
+from connections.mssql_login import source_login_of
+from connections.mssql_session import connect
+from connections.odbc import driver_for
 from extract.connectorx_sqlserver_extractor import SQLServerExtractor
 from extract.connectorx_sqlserver_extractor.routes import ROUTES, Route
 from extract.extractor import SourceDescription, SourceTable
@@ -41,12 +44,8 @@ class Server:
 
     def execute(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:
         """Run each statement on one session; the rows of the last."""
-        from connections.mssql_login import driver_of, source_login_of  # noqa: PLC0415
-        from connections.mssql_session import connect  # noqa: PLC0415
-        from connections.odbc import pyodbc  # noqa: PLC0415
-
         login = source_login_of(self.url, "UDM_SOURCE_SRC").login
-        session = connect(login, driver_of(login, pyodbc().drivers()), database or self.database, autocommit=True)
+        session = connect(login, driver_for(login), database or self.database, autocommit=True)
         rows: list[tuple[Any, ...]] = []
         try:
             for statement in statements:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -61,38 +62,36 @@ class DuckDBExtractor(Extractor):
         These functions look at all tables of the file, and take 20 ms where they are first asked.
         """
         schema = table.schema or "main"
-        try:
-            with self._translated(table):
+        with self._translated(table):
+            try:
                 rows = self._connection.execute(f"DESCRIBE {_quote(schema)}.{_quote(table.table)}").fetchall()
-        except SourceRefused as error:
-            if not isinstance(error.__cause__, duckdb.CatalogException):
-                raise
-            raise SourceTableMissing(
-                f"{table}: the source file {self._path} has no table {schema}.{table.table}.",
-                remedy="Correct SourceSchemaName and SourceObjectName in UdmTablesList.",
-            ) from None
+            except duckdb.CatalogException:
+                if self._look_up("view_name", "duckdb_views", "view_name", table):
+                    raise  # what the view reads is missing
+                raise SourceTableMissing(
+                    f"{table}: the source file {self._path} has no table {schema}.{table.table}.",
+                    remedy="Correct SourceSchemaName and SourceObjectName in UdmTablesList.",
+                ) from None
         columns = tuple(_column(table, name, kind, nullable=nullable == "YES") for name, kind, nullable, *_ in rows)
         primary = tuple(name for name, _, _, key, *_ in rows if key == "PRI")
-        return SourceDescription(columns=columns, key=primary if len(primary) == 1 else self._key(table, schema, columns))
+        return SourceDescription(columns=columns, key=primary if len(primary) == 1 else self._key(table, columns))
 
-    def _key(self, table: SourceTable, schema: str, columns: Sequence[Column]) -> tuple[str, ...]:
-        of_table = "WHERE lower(schema_name) = lower($1) AND lower(table_name) = lower($2)"
-        unique = "constraint_type IN ('PRIMARY KEY', 'UNIQUE')"
+    def _key(self, table: SourceTable, columns: Sequence[Column]) -> tuple[str, ...]:
         with self._translated(table):
-            constraints = self._connection.execute(
-                f"SELECT constraint_type, constraint_column_names FROM duckdb_constraints() {of_table} AND {unique}",  # noqa: S608
-                [schema, table.table],
-            ).fetchall()
-            indexes = self._connection.execute(
-                f"SELECT expressions FROM duckdb_indexes() {of_table} AND is_unique",  # noqa: S608
-                [schema, table.table],
-            ).fetchall()
+            constraints = self._look_up("constraint_type, constraint_column_names", "duckdb_constraints", "table_name", table)
+            indexes = self._look_up("expressions, is_unique", "duckdb_indexes", "table_name", table)
         for kind, names in constraints:
             if kind == "PRIMARY KEY":
                 return tuple(names)
         required = {column.name for column in columns if not column.nullable}
-        keys = [tuple(names) for _, names in constraints] + [_index_columns(text) for (text,) in indexes]
+        keys = [tuple(names) for kind, names in constraints if kind == "UNIQUE"]
+        keys += [_index_columns(text) for text, is_unique in indexes if is_unique]
         return narrowest_key([key for key in keys if set(key) <= required])
+
+    def _look_up(self, wanted: str, function: str, name: str, table: SourceTable) -> list[Any]:
+        """What one of DuckDB's catalogue functions says of a table, whose names it may spell in another case."""
+        query = f"SELECT {wanted} FROM {function}() WHERE lower(schema_name) = lower($1) AND lower({name}) = lower($2)"  # noqa: S608
+        return self._connection.execute(query, [table.schema or "main", table.table]).fetchall()
 
     def read(
         self, table: SourceTable, columns: Sequence[Column], batch_rows: int, selection: Selection | None = None

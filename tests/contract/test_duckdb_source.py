@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from extract.duckdb_extractor import DuckDBExtractor
 from extract.extractor import SourceTable
-from model.errors import SourceTableMissing
+from model.errors import SourceRefused, SourceTableMissing
 from sources.registry import Source
 
 TABLES = (
@@ -22,6 +22,9 @@ TABLES = (
     "CREATE TABLE s.indexed (a INTEGER NOT NULL, b INTEGER NOT NULL)",
     "CREATE UNIQUE INDEX of_two ON s.indexed (b, a)",
     "CREATE VIEW s.seen AS SELECT * FROM s.two",
+    "CREATE TABLE s.dropped (a INTEGER)",
+    "CREATE VIEW s.broken AS SELECT * FROM s.dropped",
+    "DROP TABLE s.dropped",
 )
 
 
@@ -59,3 +62,9 @@ def test_a_table_that_is_not_there_is_named(extractor: DuckDBExtractor, schema: 
     with pytest.raises(SourceTableMissing, match=rf"has no table {schema or 'main'}\.{table}"):
         extractor.describe(SourceTable(source="SRC", schema=schema, table=table))
     assert extractor.describe(SourceTable(source="SRC", schema="s", table="two")).key == ("b", "a")
+
+
+def test_a_view_over_a_table_that_is_not_there_says_which(extractor: DuckDBExtractor) -> None:
+    with pytest.raises(SourceRefused, match="Catalog Error: Table with name dropped does not exist") as caught:
+        extractor.describe(SourceTable(source="SRC", schema="S", table="Broken"))
+    assert not isinstance(caught.value, SourceTableMissing)

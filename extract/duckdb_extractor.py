@@ -59,7 +59,7 @@ class DuckDBExtractor(Extractor):
     def describe(self, table: SourceTable) -> SourceDescription:
         """By DESCRIBE; a key that is not one column's primary key from `duckdb_constraints()` and `duckdb_indexes()`.
 
-        These functions look at all tables of the file, and take 20 ms where they are first asked.
+        These functions look at all tables of the file.
         """
         schema = table.schema or "main"
         with self._translated(table):

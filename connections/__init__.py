@@ -1,14 +1,14 @@
-"""Connections to the warehouse: `open_target` gives the one that the settings name."""
+"""Connections to the warehouse: `open_target` gives the one that the settings name. What it needs is imported only then."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config import Settings
-from connections.bulk_copy import BulkSettings
-from connections.general import create_missing
-from connections.mssql_login import login_of
-from connections.target import Databases, Target
+
+if TYPE_CHECKING:
+    from connections.target import Target
 
 
 def open_target(settings: Settings, *, create_databases: bool = False) -> Target:
@@ -18,6 +18,8 @@ def open_target(settings: Settings, *, create_databases: bool = False) -> Target
         TargetUnavailable: it cannot be opened.
         TargetHeld: another process holds the embedded target.
     """
+    from connections.general import create_missing  # noqa: PLC0415 - the settings are read before any of it
+
     target = _connect(settings, create_databases=create_databases)
     try:
         create_missing(target)
@@ -29,9 +31,13 @@ def open_target(settings: Settings, *, create_databases: bool = False) -> Target
 
 def _connect(settings: Settings, *, create_databases: bool) -> Target:
     """The target of the URL's kind. Drivers are imported only here."""
+    from connections.target import Databases  # noqa: PLC0415 - see above
+
     databases = Databases(stage=settings.stage_db, bronze=settings.bronze_db, general=settings.general_db)
     match settings.target.get_backend_name():
         case "mssql":
+            from connections.bulk_copy import BulkSettings  # noqa: PLC0415
+            from connections.mssql_login import login_of  # noqa: PLC0415
             from connections.mssql_target import MSSQLTarget  # noqa: PLC0415
 
             bulk = BulkSettings(engine=settings.bcp_engine, path=settings.bcp_path, timeout=settings.bcp_timeout)

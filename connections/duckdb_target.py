@@ -25,6 +25,7 @@ from duckdb_engine import ConnectionWrapper
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
+from connections.duckdb_instances import take_instance
 from connections.duckdb_row_groups import put_off_merging
 from connections.duckdb_types import canonical_type, cast_text, duckdb_type, travels_as_text
 from connections.target import Databases, Rebuilt, Session, Target
@@ -248,15 +249,21 @@ class DuckDBTarget(Target):
         return f"python -c \"import duckdb; duckdb.connect('{path}', read_only=True).sql('FROM {table} LIMIT 5').show()\""
 
     def close(self) -> None:
-        """Close the files; DuckDB writes its checkpoint."""
+        """Close the files, at which DuckDB writes its checkpoint. Freeing the memory takes longer: nobody waits for that."""
         super().close()
-        self._root.close()
+        try:
+            for database in (self.databases.stage, self.databases.bronze, self.databases.general):
+                self._root.execute(f"DETACH {_quote(database)}")
+        except duckdb.Error:
+            self._root.close()  # whatever is left, in order
+        else:
+            threading.Thread(target=self._root.close, name="closing", daemon=True).start()
 
 
 def _open(folder: Path, databases: Databases, memory_limit: str) -> duckdb.DuckDBPyConnection:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        root = duckdb.connect()
+        root = take_instance()
         root.execute(f"SET memory_limit = '{memory_limit}'")
         root.execute("SET preserve_insertion_order = false")
         root.execute("SET enable_progress_bar = false")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from connections.duckdb_instances import attach_to_read, give_back, take_instance
 from connections.duckdb_types import canonical_type, travels_as_text
 from extract.duckdb_selection import in_sql
 from extract.extractor import Extractor, SourceDescription, SourceTable, narrowest_key
@@ -34,6 +34,7 @@ class DuckDBExtractor(Extractor):
         self._name = source.name
         self._path = Path(source.url.database or "")
         self._lock = threading.RLock()  # `interrupt` is called by signal handlers
+        self._closed = False
         self._connection = self._open()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -42,10 +43,13 @@ class DuckDBExtractor(Extractor):
                 f"Source {self._name}: {self._path} {'is not a file' if self._path.exists() else 'does not exist'}.",
                 remedy=f"Correct UDM_SOURCE_{self._name}, or put the file there.",
             )
+        connection = take_instance()
         try:
-            connection = duckdb.connect(str(self._path), read_only=True, config={"memory_limit": _MEMORY})
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
             connection.execute("SET TimeZone = 'UTC'")
+            attach_to_read(connection, self._path)
         except duckdb.Error as error:
+            give_back(connection)
             locked = "Could not set lock" in str(error)
             kind = SourceUnavailable if locked else SourceRefused
             raise kind(
@@ -85,8 +89,13 @@ class DuckDBExtractor(Extractor):
                 return tuple(names)
         required = {column.name for column in columns if not column.nullable}
         keys = [tuple(names) for kind, names in constraints if kind == "UNIQUE"]
-        keys += [_index_columns(text) for text, is_unique in indexes if is_unique]
+        keys += [self._index_columns(text) for text, is_unique in indexes if is_unique]
         return narrowest_key([key for key in keys if set(key) <= required])
+
+    def _index_columns(self, expressions: str) -> tuple[str, ...]:
+        """`duckdb_indexes()` lists an index's columns as the text of a list: `[ID, '"A b"']`."""
+        [(names,)] = self._connection.execute("SELECT CAST($1 AS VARCHAR[])", [expressions]).fetchall()
+        return tuple(name[1:-1].replace('""', '"') if name.startswith('"') else name for name in names)
 
     def _look_up(self, wanted: str, function: str, name: str, table: SourceTable) -> list[Any]:
         """What one of DuckDB's catalogue functions says of a table, whose names it may spell in another case."""
@@ -119,13 +128,16 @@ class DuckDBExtractor(Extractor):
 
     def interrupt(self) -> None:
         """Interrupt the running query."""
-        with self._lock, suppress(duckdb.ConnectionException):  # closed
-            self._connection.interrupt()
+        with self._lock:
+            if not self._closed:
+                self._connection.interrupt()
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock, suppress(duckdb.Error):
-            self._connection.close()
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                give_back(self._connection)
 
 
 class _Translate:
@@ -168,13 +180,6 @@ def _expression(column: Column) -> str:
     if column.source_type in {"TIMESTAMP_S", "TIMESTAMP_MS"}:
         return f"CAST({quoted} AS TIMESTAMP) AS {quoted}"
     return quoted
-
-
-def _index_columns(expressions: str) -> tuple[str, ...]:
-    """`duckdb_indexes()` lists an index's columns as the text of a list: `[ID, '"A b"']`."""
-    with duckdb.connect() as connection:
-        [(names,)] = connection.execute("SELECT CAST($1 AS VARCHAR[])", [expressions]).fetchall()
-    return tuple(name[1:-1].replace('""', '"') if name.startswith('"') else name for name in names)
 
 
 def _quote(name: str) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from model.errors import ConfigurationError
-from model.mask_key import LEAST_KEY_BYTES, MaskKey
+from model.masking import LEAST_KEY_BYTES, MaskKey
 from sources.registry import SourceRegistry, read_secret, refuse_password_in_query, registry_from_environment, with_password
 
 DATA_FOLDER = "udm_data"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,13 @@ def floor(python: str, source: Path, folder: Path) -> Contender:
     )
 
 
-PEERS: Mapping[str, str] = {"dlt": "hash64", "dlt-md5": "md5", "dlt-helper": "helper"}
-"""The peers by name, with the way each makes its row version (see ``peer_dlt.py``)."""
+PEERS: Mapping[str, Sequence[str]] = {
+    "dlt": ("--row-version", "hash64"),
+    "dlt-md5": ("--row-version", "md5"),
+    "dlt-table": ("--row-version", "md5", "--whole"),
+    "dlt-helper": ("--row-version", "helper"),
+}
+"""The peers by name, with what tells ``peer_dlt.py`` how each makes its row version and reads."""
 PEER_MODULES = "dlt, duckdb, pyarrow"
 
 
@@ -53,7 +58,7 @@ def peer(name: str, python: str, source: Path, folder: Path) -> Contender:
     script = (str(BENCHMARKS / "peer_dlt.py"), "--source", str(source), "--folder", str(folder))
     return Contender(
         name=name,
-        command=(python, *script, "--row-version", PEERS[name]),
+        command=(python, *script, *PEERS[name]),
         environment=clean_environment(),
         folder=folder,
         read_history=read_peer_history,

@@ -3,9 +3,9 @@
 A script of its own: it runs under an interpreter that has dlt, duckdb and pyarrow, and needs nothing else
 of this repository. The choices, all of them in dlt's favour:
 
-- Arrow record batches straight from DuckDB, not Python rows and not one big table: dlt passes them through
-  without touching a value, holds one batch at a time, and adds neither ``_dlt_id`` nor ``_dlt_load_id`` to
-  them.
+- Arrow record batches straight from DuckDB, not Python rows and not one big table (but with ``--whole``): dlt
+  passes them through without touching a value, holds one batch at a time, and adds neither ``_dlt_id`` nor
+  ``_dlt_load_id`` to them.
 - Parquet as the loader's file format, and no index, no telemetry, no trace, no copy of the loaded files
   kept.
 - dlt's own defaults for the rest: other batch sizes, no Parquet compression, and several files loaded in
@@ -52,13 +52,16 @@ QUERIES = {
 BATCH_ROWS = 122_880
 
 
-def read_batches(source: Path, query: str) -> Iterator[pa.RecordBatch]:
-    """Every row of the source's table with its row version, in Arrow record batches."""
+def read_batches(source: Path, query: str, *, whole: bool) -> Iterator[pa.RecordBatch | pa.Table]:
+    """Every row of the source's table with its row version, in Arrow record batches or as one table."""
     with duckdb.connect(str(source), read_only=True) as connection:
-        yield from connection.sql(query).to_arrow_reader(BATCH_ROWS)
+        if whole:
+            yield connection.sql(query).to_arrow_table()
+        else:
+            yield from connection.sql(query).to_arrow_reader(BATCH_ROWS)
 
 
-def run(source: Path, folder: Path, row_version: str) -> None:
+def run(source: Path, folder: Path, row_version: str, *, whole: bool) -> None:
     """Merge the source's current state into ``folder/dlt.duckdb``; dlt's own state is kept beside it."""
     pipeline = dlt.pipeline(
         pipeline_name="bench",
@@ -67,7 +70,7 @@ def run(source: Path, folder: Path, row_version: str) -> None:
         dataset_name="bronze",
     )
     resource = dlt.resource(
-        read_batches(source, QUERIES[row_version]),
+        read_batches(source, QUERIES[row_version], whole=whole),
         name="wide",
         write_disposition={
             "disposition": "merge",
@@ -89,8 +92,9 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--row-version", choices=QUERIES, default="hash64")
+    parser.add_argument("--whole", action="store_true", help="as one Arrow table, which is the simplest to write")
     arguments = parser.parse_args()
-    run(arguments.source, arguments.folder, arguments.row_version)
+    run(arguments.source, arguments.folder, arguments.row_version, whole=arguments.whole)
 
 
 if __name__ == "__main__":

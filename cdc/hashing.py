@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from model.mask_key import MaskKey
-from model.masking import ColumnMask, shown, token
+from model.masking import ColumnMask, MaskKey, shown, token
 from model.row_hash import HashLayout, as_integer, hash_expressions, integer_hashes
 from model.system_columns import KEY_HASH, ROW_HASH
 from model.types import Column

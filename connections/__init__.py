@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config import Settings
-
 if TYPE_CHECKING:
+    from config import Settings
     from connections.target import Target
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -19,17 +18,16 @@ _SPARE: list[Future[duckdb.DuckDBPyConnection]] = []
 _MUTEX = threading.Lock()
 
 
-def make_ahead(count: int, then: Callable[[], object]) -> None:
-    """Begin to make so many instances, and to do what comes `then`, in a thread of its own; an error is for who takes one."""
+def make_ahead(count: int) -> None:
+    """Begin to make so many instances in a thread of its own, the first one for a target; an error is for who takes one."""
     coming: list[Future[duckdb.DuckDBPyConnection]] = [Future() for _ in range(count)]
 
     def make() -> None:
-        for instance in coming:
+        for nth, instance in enumerate(coming):
             try:
-                instance.set_result(_looked_through(duckdb.connect()))
+                instance.set_result(duckdb.connect() if nth else _looked_through(duckdb.connect()))
             except Exception as error:  # noqa: BLE001 - raised again where the instance is taken
                 instance.set_exception(error)
-        then()
 
     with _MUTEX:
         _SPARE.extend(coming)
@@ -37,7 +35,7 @@ def make_ahead(count: int, then: Callable[[], object]) -> None:
 
 
 def _looked_through(instance: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """The same; an instance's first look at its catalogue takes as long again as making it."""
+    """The same; an instance's first look at all its columns, as a target takes it, costs as much again as making it."""
     instance.execute("SELECT count(*) FROM duckdb_columns()").fetchall()
     return instance
 

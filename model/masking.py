@@ -12,15 +12,16 @@ values of one kind are equal wherever they stand, so that masked columns can sti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hmac
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import polars as pl
 import polars_hash as plh
 
-from model.mask_key import MaskKey
 from model.types import Column, ColumnType, Kind
 
+LEAST_KEY_BYTES = 16
 _HIDDEN = "****"
 _KEPT = 4
 _TOKEN = ColumnType(kind=Kind.TEXT, length=64)
@@ -40,6 +41,18 @@ class MaskMethod(StrEnum):
     def keeps_token(self) -> bool:
         """Whether what is stored is what was hashed, so that stored rows can be hashed anew."""
         return self is MaskMethod.HMAC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskKey:
+    """A key of masks: text, so that any HMAC tool can make a token again."""
+
+    secret: str = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the key and tells nothing of it: 16 hex digits. No token has its message, for none lacks a kind and a colon."""
+        return hmac.digest(self.secret.encode(), b"fingerprint", "sha256").hex()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

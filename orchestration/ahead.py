@@ -1,35 +1,39 @@
-"""What goes on while Python still imports: the settings are read first, and where they name DuckDB it starts in a thread."""
+"""What goes on in threads while Python imports: where DuckDB will be used, its instances are made."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
-import sqlalchemy as sa
-
-from config import Settings, load_settings
-
-_KIND = "duckdb"
+_DUCKDB = "duckdb:"
 
 
-def read_ahead() -> Callable[[], Settings]:
-    """Read the settings, and start what they will need. What is returned gives them, or raises what was wrong with them."""
+def start_ahead() -> None:
+    """Begin with what a DuckDB target or source will need, if there is one."""
+    if not names_duckdb(os.environ, Path.cwd()):
+        return
+    from connections.duckdb_instances import make_ahead  # noqa: PLC0415 - servers do without
+
+    make_ahead(2)  # the target's, and one for the first source
+    import sqlalchemy as sa  # noqa: PLC0415 - the instances are made meanwhile
+
+    # SQLAlchemy's dialect makes two of its own, when it is imported and when it is first used.
+    threading.Thread(target=partial(sa.create_engine, "duckdb://"), name="dialect", daemon=True).start()
+
+
+def names_duckdb(environment: Mapping[str, str], folder: Path) -> bool:
+    """Whether the settings seem to name DuckDB. They are read later, by `config`: to be wrong here costs time alone."""
+    urls = [value for name, value in environment.items() if name == "UDM_TARGET" or name.startswith("UDM_SOURCE_")]
+    if any(url.startswith(_DUCKDB) for url in urls):
+        return True
+    if environment.get("UDM_TARGET"):
+        return False
     try:
-        settings = load_settings(os.environ, Path.cwd())
-    except Exception as error:  # noqa: BLE001 - for whoever can say it
-        return partial(_raise, error)
-    is_target = settings.target.get_backend_name() == _KIND
-    is_source = settings.embedded or any(settings.sources.get(name).kind == _KIND for name in settings.sources)
-    if is_target or is_source:
-        from connections.duckdb_instances import make_ahead  # noqa: PLC0415 - servers do without
-
-        # SQLAlchemy's dialect makes two instances of its own, when it is imported and when it is first used.
-        make_ahead(is_target + is_source, partial(sa.create_engine, "duckdb://") if is_target else lambda: None)
-    return lambda: settings
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
+        file = Path(environment.get("UDM_ENV_FILE") or folder / ".env")
+        text = file.read_text(encoding="utf-8") if file.is_file() else ""  # what is no file may be read once only
+    except (OSError, UnicodeDecodeError):
+        return False
+    return _DUCKDB in text or "UDM_TARGET" not in text

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
 
-from config import Settings
+from config import Settings, load_settings
 from connections import open_target
 from connections.target import Target
 from extract.source_connections import SourceConnections
@@ -42,12 +44,12 @@ Load = Callable[[RunContext, Sequence[TableConfig]], list[TableResult]]
 Summarise = Callable[[Sequence[TableResult], Target, Output, Options], None]
 
 
-def run_command(arguments: Arguments, read_settings: Callable[[], Settings], *, large: bool, load: Load) -> int:
+def run_command(arguments: Arguments, *, large: bool, load: Load) -> int:
     """Run the command and return its exit status; every error ends as one clear line."""
     configure_logging("json" if arguments.json else "text", "INFO")
     with _signals(_give_up) as received:
         try:
-            return _run_explained(arguments, read_settings, large=large, load=load)
+            return _run_explained(arguments, large=large, load=load)
         except (KeyboardInterrupt, RuntimeError):
             # DuckDB makes a RuntimeError of what a signal's handler raises while a statement runs.
             if not received:
@@ -56,9 +58,9 @@ def run_command(arguments: Arguments, read_settings: Callable[[], Settings], *, 
             return 128 + received[0]
 
 
-def _run_explained(arguments: Arguments, read_settings: Callable[[], Settings], *, large: bool, load: Load) -> int:
+def _run_explained(arguments: Arguments, *, large: bool, load: Load) -> int:
     try:
-        settings = read_settings()
+        settings = load_settings(os.environ, Path.cwd())
         configure_logging("json" if arguments.json else "text", "DEBUG" if arguments.verbose else settings.log_level)
         output = open_output(arguments)
         if settings.embedded:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from cdc.hashing import FrameHashing
 from config import Settings
 from model.errors import MissingMaskKey
-from model.mask_key import MaskKey
-from model.masking import ColumnMask
+from model.masking import ColumnMask, MaskKey
 from model.row_hash import Comparing, HashLayout, how_compared, layout_of
 from model.warehouse import WarehouseTable
 from orchestration.hash_layouts import Layouts

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from config import load_settings
 from connections import open_target
 from model.control import TABLES_LIST
 from orchestration.arguments import parse_arguments
@@ -69,7 +66,6 @@ def command_of(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, folder: Path
     def command(*arguments: str) -> int:
         with own_logging(), released(pipeline):
             parsed = parse_arguments(f"main_{'large' if large else 'small'}_tables.py", "", arguments, large=large)
-            settings = partial(load_settings, os.environ, folder)
-            return run_command(parsed, settings, large=large, load=run_large_tables if large else run_small_tables)
+            return run_command(parsed, large=large, load=run_large_tables if large else run_small_tables)
 
     return command

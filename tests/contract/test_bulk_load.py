@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from model.mask_key import MaskKey
+from model.masking import MaskKey
 from model.names import TableName
 from model.types import Column
 from tests.contract.pipeline import Pipeline

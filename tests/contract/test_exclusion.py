@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model.mask_key import MaskKey
+from model.masking import MaskKey
 from tests.contract.pipeline import Pipeline, Row
 from tests.contract.rules import exclude, mask
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from model.mask_key import MaskKey
+from model.masking import MaskKey
 from tests.contract.command import command_of, list_tables, released
 from tests.contract.conftest import Records
 from tests.contract.pipeline import Pipeline, Row

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from extract.duckdb_extractor import DuckDBExtractor
-from model.mask_key import MaskKey
+from model.masking import MaskKey
 from model.row_hash import layout_of
 from orchestration.large_tables import run_large_tables
 from orchestration.pipeline_state import Asked

@@ -10,7 +10,7 @@ import pytest
 
 from config import Settings, load_settings
 from model.errors import ConfigurationError
-from model.mask_key import MaskKey
+from model.masking import MaskKey
 
 SECRET = "Hunter2"
 TARGET = {"UDM_TARGET": "duckdb:////var/lib/udm"}

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from cdc.current import current_of
 from cdc.diff import Against, Comparison, compare_frame
 from cdc.hashing import FrameHashing, hash_frame
-from model.mask_key import MaskKey
-from model.masking import ColumnMask, MaskMethod, can_mask, shown, stored_column, token
+from model.masking import ColumnMask, MaskKey, MaskMethod, can_mask, shown, stored_column, token
 from model.row_hash import HashLayout, layout_of
 from model.system_columns import HASH_LAYOUT, KEY_HASH, ROW_HASH
 from model.types import (

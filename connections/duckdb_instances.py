@@ -31,7 +31,7 @@ def make_ahead(count: int) -> None:
 
     with _MUTEX:
         _SPARE.extend(coming)
-    threading.Thread(target=make, name="duckdb", daemon=True).start()
+    threading.Thread(target=make, name="duckdb").start()
 
 
 def _looked_through(instance: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

@@ -257,7 +257,8 @@ class DuckDBTarget(Target):
         except duckdb.Error:
             self._root.close()  # whatever is left, in order
         else:
-            threading.Thread(target=self._root.close, name="closing", daemon=True).start()
+            # No daemon: one that comes back from DuckDB while the interpreter ends aborts the process.
+            threading.Thread(target=self._root.close, name="closing").start()
 
 
 def _open(folder: Path, databases: Databases, memory_limit: str) -> duckdb.DuckDBPyConnection:

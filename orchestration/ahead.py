@@ -21,7 +21,7 @@ def start_ahead() -> None:
     import sqlalchemy as sa  # noqa: PLC0415 - the instances are made meanwhile
 
     # SQLAlchemy's dialect makes two of its own, when it is imported and when it is first used.
-    threading.Thread(target=partial(sa.create_engine, "duckdb://"), name="dialect", daemon=True).start()
+    threading.Thread(target=partial(sa.create_engine, "duckdb://"), name="dialect").start()
 
 
 def names_duckdb(environment: Mapping[str, str], folder: Path) -> bool:

@@ -163,3 +163,16 @@ def test_a_closed_target_has_written_everything_and_let_its_files_go(tmp_path: P
     assert sorted(file.name for file in tmp_path.iterdir()) == ["B.duckdb", "G.duckdb", "S.duckdb"]
     assert all(writes(tmp_path / f"{name}.duckdb") for name in "SBG")
     target.close()
+
+
+def test_a_process_that_ends_while_memory_is_freed_ends_well(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from connections.duckdb_target import DuckDBTarget
+from connections.target import Databases
+target = DuckDBTarget(Path({str(tmp_path)!r}), Databases(stage="S", bronze="B", general="G"), memory_limit="2GB")
+target._root.execute("CREATE TABLE memory.main.big AS SELECT range AS i, range::VARCHAR AS v FROM range(5_000_000)")
+target.close()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")

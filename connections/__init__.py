@@ -17,7 +17,7 @@ def open_target(settings: Settings, *, create_databases: bool = False) -> Target
         TargetUnavailable: it cannot be opened.
         TargetHeld: another process holds the embedded target.
     """
-    from connections.general import create_missing  # noqa: PLC0415 - the settings are read before any of it
+    from connections.general import create_missing  # noqa: PLC0415 - DuckDB starts before any of it is loaded
 
     target = _connect(settings, create_databases=create_databases)
     try:

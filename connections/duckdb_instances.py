@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 _IN_MEMORY = "memory"  # the name of what an instance holds by itself
+_ATTACHED = "SELECT database_name FROM duckdb_databases() WHERE path IS NOT NULL"
 _SPARE: list[Future[duckdb.DuckDBPyConnection]] = []
 _MUTEX = threading.Lock()
 
@@ -58,16 +59,15 @@ def attach_to_read(instance: duckdb.DuckDBPyConnection, file: Path) -> None:
     name = "AS memory_db" if file.name.split(".")[0] == _IN_MEMORY else ""
     instance.execute(f"SET temp_directory = '{path}.tmp'")
     instance.execute(f"ATTACH '{path}' {name} (READ_ONLY, TYPE duckdb)")
-    [(name,)] = instance.execute("SELECT database_name FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
+    [(name,)] = instance.execute(_ATTACHED).fetchall()
     instance.execute(f"USE {_quote(name)}")
 
 
 def give_back(instance: duckdb.DuckDBPyConnection) -> None:
     """Detach the file and keep the instance for another one; end it where it has something unfinished, or has spilled."""
     try:
-        [(name,)] = instance.execute("SELECT current_database()").fetchall()
-        if name != _IN_MEMORY:
-            instance.execute(f"USE {_IN_MEMORY}")
+        instance.execute(f"USE {_IN_MEMORY}")
+        for (name,) in instance.execute(_ATTACHED).fetchall():
             instance.execute(f"DETACH {_quote(name)}")
         instance.execute("RESET temp_directory")  # refused for good once it was written to
     except duckdb.Error:

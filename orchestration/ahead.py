@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 
 _DUCKDB = "duckdb:"
@@ -13,15 +13,19 @@ _DUCKDB = "duckdb:"
 
 def start_ahead() -> None:
     """Begin with what a DuckDB target or source will need, if there is one."""
-    if not names_duckdb(os.environ, Path.cwd()):
+    if not names_duckdb(os.environ, Path()):
         return
     from connections.duckdb_instances import make_ahead  # noqa: PLC0415 - servers do without
 
     make_ahead(2)  # the target's, and one for the first source
     import sqlalchemy as sa  # noqa: PLC0415 - the instances are made meanwhile
 
-    # SQLAlchemy's dialect makes two of its own, when it is imported and when it is first used.
-    threading.Thread(target=partial(sa.create_engine, "duckdb://"), name="dialect").start()
+    def load_dialect() -> None:
+        """It makes two instances of its own, when it is imported and when it is first used. What fails here fails there too."""
+        with suppress(Exception):
+            sa.create_engine("duckdb://")
+
+    threading.Thread(target=load_dialect, name="dialect").start()
 
 
 def names_duckdb(environment: Mapping[str, str], folder: Path) -> bool:

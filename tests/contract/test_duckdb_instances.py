@@ -107,6 +107,16 @@ def test_a_read_that_is_given_up_ends_the_instance_and_lets_the_file_go(
     assert writes(file)
 
 
+def test_whatever_is_attached_is_let_go(tmp_path: Path, spare: list[Future[duckdb.DuckDBPyConnection]]) -> None:
+    file = write(tmp_path / "one.duckdb", "one")
+    instance = duckdb_instances.take_instance()
+    duckdb_instances.attach_to_read(instance, file)
+    instance.execute("USE memory")  # as where an attachment was interrupted
+    duckdb_instances.give_back(instance)
+    assert len(spare) == 1
+    assert writes(file)
+
+
 def test_an_instance_that_has_spilled_is_not_kept(tmp_path: Path, spare: list[Future[duckdb.DuckDBPyConnection]]) -> None:
     file = write(tmp_path / "one.duckdb", "one")
     with opened(file) as extractor:

@@ -40,3 +40,11 @@ def test_a_settings_file_that_can_be_read_once_only_is_left_to_the_settings(tmp_
 def test_a_settings_file_that_is_no_text_is_left_to_the_settings(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe")
     assert not names_duckdb({}, tmp_path)
+
+
+def test_a_folder_that_is_gone_is_left_to_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert names_duckdb({}, Path())

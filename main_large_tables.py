@@ -8,14 +8,14 @@ from orchestration.process import leave, ready, tune
 
 if __name__ == "__main__":
     tune()
-    from orchestration.ahead import start_ahead
+    from orchestration.ahead import importing
     from orchestration.arguments import parse_arguments
 
     about = "Load large tables day by day into Stage and Bronze."
     arguments = parse_arguments("main_large_tables.py", about, sys.argv[1:], large=True)
-    start_ahead()
-    from orchestration.command import run_command
-    from orchestration.large_tables import run_large_tables
+    with importing():
+        from orchestration.command import run_command
+        from orchestration.large_tables import run_large_tables
 
     ready()
     leave(run_command(arguments, large=True, load=run_large_tables))

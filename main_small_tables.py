@@ -8,13 +8,13 @@ from orchestration.process import leave, ready, tune
 
 if __name__ == "__main__":
     tune()
-    from orchestration.ahead import start_ahead
+    from orchestration.ahead import importing
     from orchestration.arguments import parse_arguments
 
     arguments = parse_arguments("main_small_tables.py", "Load small tables in full into Stage and Bronze.", sys.argv[1:])
-    start_ahead()
-    from orchestration.command import run_command
-    from orchestration.small_tables import run_small_tables
+    with importing():
+        from orchestration.command import run_command
+        from orchestration.small_tables import run_small_tables
 
     ready()
     leave(run_command(arguments, large=False, load=run_small_tables))

@@ -3,18 +3,49 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
+
+from orchestration.process import leave
 
 _DUCKDB = "duckdb:"
 
 
-def start_ahead() -> None:
-    """Begin with what a DuckDB target or source will need, if there is one."""
+@contextmanager
+def importing() -> Iterator[None]:
+    """Within this a run's modules are imported: signals wait for its end, and what DuckDB needs, if it is used, starts meanwhile.
+
+    A KeyboardInterrupt in the midst of an import may leave the import lock held, for which another thread then waits for ever.
+    """
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        dialect = _start()
+        yield
+        if dialect is not None:
+            dialect.join()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        sys.stderr.write("Interrupted before anything was loaded.\n")
+        leave(128 + received[0])
+
+
+def _start() -> threading.Thread | None:
+    """Begin with what a DuckDB target or source will need, if there is one; the thread that imports is returned."""
     if not names_duckdb(os.environ, Path()):
-        return
+        return None
     from connections.duckdb_instances import make_ahead  # noqa: PLC0415 - servers do without
 
     make_ahead(2)  # the target's, and one for the first source
@@ -25,7 +56,9 @@ def start_ahead() -> None:
         with suppress(Exception):
             sa.create_engine("duckdb://")
 
-    threading.Thread(target=load_dialect, name="dialect").start()
+    dialect = threading.Thread(target=load_dialect, name="dialect")
+    dialect.start()
+    return dialect
 
 
 def names_duckdb(environment: Mapping[str, str], folder: Path) -> bool:

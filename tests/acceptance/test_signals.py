@@ -132,3 +132,17 @@ def test_interrupted_while_the_samples_are_generated(tmp_path: Path, number: int
     assert "Traceback" not in outcome.text
     outcome.line("ERROR", "interrupted")
     assert [file.name for file in sources.iterdir() if file.name.startswith(".")] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has loaded is told by Linux")
+@pytest.mark.parametrize("loaded", ["_duckdb.", "_polars_runtime"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_modules_are_imported_in_two_threads(tmp_path: Path, number: int, loaded: str) -> None:
+    with running(tmp_path) as command:
+        maps = Path(f"/proc/{command.process.pid}/maps")
+        wait_until(lambda: loaded in maps.read_text(encoding="utf-8"), command.ended)
+        command.process.send_signal(number)
+        outcome = command.finish()
+    assert outcome.status == 128 + number
+    assert outcome.text.splitlines() == ["Interrupted before anything was loaded."]
+    assert list(tmp_path.glob("udm_data/*")) == []

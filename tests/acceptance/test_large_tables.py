@@ -88,8 +88,8 @@ def test_runs_that_are_killed_resume_and_end_as_if_nothing_had_happened(tmp_path
     )
     kills = 0
     chance = random.Random(1)
-    for patience in (0.9, 1.1, 1.3, 1.6, 2.0, 2.5):
-        kills += _killed_after(tmp_path, patience + chance.random() / 4)
+    for patience in (0.4, 0.5, 0.6, 0.7, 0.9, 1.1, 1.4, 2.0, 2.5):
+        kills += _killed_after(tmp_path, patience + chance.random() / 8)
     assert kills, "none was killed: no run took so long"
     last = run(tmp_path, program=LARGE)
     assert last.status == 0, last.text

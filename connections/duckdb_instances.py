@@ -60,7 +60,7 @@ def attach_to_read(instance: duckdb.DuckDBPyConnection, file: Path) -> None:
     instance.execute(f"SET temp_directory = '{path}.tmp'")
     instance.execute(f"ATTACH '{path}' {name} (READ_ONLY, TYPE duckdb)")
     [(name,)] = instance.execute(_ATTACHED).fetchall()
-    instance.execute(f"USE {_quote(name)}")
+    instance.execute(f"USE {quote(name)}")
 
 
 def give_back(instance: duckdb.DuckDBPyConnection) -> None:
@@ -68,7 +68,7 @@ def give_back(instance: duckdb.DuckDBPyConnection) -> None:
     try:
         instance.execute(f"USE {_IN_MEMORY}")
         for (name,) in instance.execute(_ATTACHED).fetchall():
-            instance.execute(f"DETACH {_quote(name)}")
+            instance.execute(f"DETACH {quote(name)}")
         instance.execute("RESET temp_directory")  # refused for good once it was written to
     except duckdb.Error:
         with suppress(duckdb.Error):
@@ -87,5 +87,6 @@ def _end_spare() -> None:
         _SPARE.clear()
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
+    """A name as DuckDB's SQL spells it."""
     return '"' + name.replace('"', '""') + '"'

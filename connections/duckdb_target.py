@@ -25,7 +25,7 @@ from duckdb_engine import ConnectionWrapper
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
-from connections.duckdb_instances import take_instance
+from connections.duckdb_instances import quote, take_instance
 from connections.duckdb_row_groups import put_off_merging
 from connections.duckdb_types import canonical_type, cast_text, duckdb_type, travels_as_text
 from connections.target import Databases, Rebuilt, Session, Target
@@ -128,18 +128,18 @@ class DuckDBTarget(Target):
             "AND schema_name = :schema AND table_name = :table"
         )
         about = {"database": name.database, "schema": name.schema, "table": name.table}
-        schema = f"{_quote(name.database)}.{_quote(name.schema)}"
+        schema = f"{quote(name.database)}.{quote(name.schema)}"
         return [
             Rebuilt(
-                drop=f"DROP INDEX {schema}.{_quote(index)}",
-                create=f"CREATE {'UNIQUE ' if unique else ''}INDEX {_quote(index)} ON {self.quoted(name)} ({', '.join(columns)})",
+                drop=f"DROP INDEX {schema}.{quote(index)}",
+                create=f"CREATE {'UNIQUE ' if unique else ''}INDEX {quote(index)} ON {self.quoted(name)} ({', '.join(columns)})",
             )
             for index, unique, columns in connection.execute(query, about).all()
         ]
 
     def number_rows(self, name: TableName, column: str) -> Sequence[str]:
         """There are no identity columns: rows are numbered once, and promotions number theirs (`row_number`)."""
-        table, quoted = self.quoted(name), _quote(column)
+        table, quoted = self.quoted(name), quote(column)
         return (f"ALTER TABLE {table} ADD COLUMN {quoted} BIGINT", f"UPDATE {table} SET {quoted} = rowid + 1")  # noqa: S608 - quoted
 
     def restart(self, sequence: sa.Sequence, start: int) -> str:
@@ -154,7 +154,7 @@ class DuckDBTarget(Target):
     def create_schema(self, database: str, schema: str) -> None:
         """Serialised: two concurrent CREATE SCHEMA conflict in DuckDB."""
         with self._mutex, self._root.cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {_quote(database)}.{_quote(schema)}")
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(database)}.{quote(schema)}")
 
     def catalogue(self, connection: sa.Connection, database: str) -> dict[tuple[str, str], set[str]]:
         """From `duckdb_columns()`."""
@@ -188,8 +188,8 @@ class DuckDBTarget(Target):
     ) -> int:
         """INSERT from an Arrow stream; text that stands for TIME or UUID is cast on the way in."""
         cursor = _raw(connection)
-        targets = ", ".join(_quote(column.name) for column in columns)
-        values = ", ".join(f"CAST({_quote(c.name)} AS {self.sql_type(c.type)})" for c in columns)
+        targets = ", ".join(quote(column.name) for column in columns)
+        values = ", ".join(f"CAST({quote(c.name)} AS {self.sql_type(c.type)})" for c in columns)
         cursor.register("incoming_arrow_stream", _stream(columns, frames))
         try:
             [(loaded,)] = cursor.execute(
@@ -245,7 +245,7 @@ class DuckDBTarget(Target):
     def query_hint(self, name: TableName) -> str:
         """A Python one-liner, for the DuckDB shell need not be installed."""
         path = self.folder / f"{name.database}.duckdb"
-        table = f"{_quote(name.schema)}.{_quote(name.table)}".replace('"', '\\"')
+        table = f"{quote(name.schema)}.{quote(name.table)}".replace('"', '\\"')
         return f"python -c \"import duckdb; duckdb.connect('{path}', read_only=True).sql('FROM {table} LIMIT 5').show()\""
 
     def close(self) -> None:
@@ -253,7 +253,7 @@ class DuckDBTarget(Target):
         super().close()
         try:
             for database in (self.databases.stage, self.databases.bronze, self.databases.general):
-                self._root.execute(f"DETACH {_quote(database)}")
+                self._root.execute(f"DETACH {quote(database)}")
         except duckdb.Error:
             self._root.close()  # whatever is left, in order
         else:
@@ -274,7 +274,7 @@ def _open(folder: Path, databases: Databases, memory_limit: str) -> duckdb.DuckD
         root.execute(f"SET temp_directory = '{str(folder / 'spill').replace(chr(39), chr(39) * 2)}'")
         for name in (databases.stage, databases.bronze, databases.general):
             _create_missing_file(folder / f"{name}.duckdb")
-            root.execute(f"ATTACH '{str(folder / name).replace(chr(39), chr(39) * 2)}.duckdb' AS {_quote(name)}")
+            root.execute(f"ATTACH '{str(folder / name).replace(chr(39), chr(39) * 2)}.duckdb' AS {quote(name)}")
         put_off_merging(root, databases.bronze)
     except (duckdb.Error, OSError) as error:
         raise _why_not_open(folder, error) from error
@@ -321,10 +321,6 @@ def _batches(columns: Sequence[Column], frames: Iterable[pl.DataFrame]) -> Itera
     names = [column.name for column in columns]
     for frame in frames:
         yield from frame.select(names).to_arrow(compat_level=_NEWEST).to_batches()
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 _NEWEST = pl.CompatLevel.newest()

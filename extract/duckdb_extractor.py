@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from connections.duckdb_instances import attach_to_read, give_back, take_instance
+from connections.duckdb_instances import attach_to_read, give_back, quote, take_instance
 from connections.duckdb_types import canonical_type, travels_as_text
 from extract.duckdb_selection import in_sql
 from extract.extractor import Extractor, SourceDescription, SourceTable, narrowest_key
@@ -68,7 +68,7 @@ class DuckDBExtractor(Extractor):
         schema = table.schema or "main"
         with self._translated(table):
             try:
-                rows = self._connection.execute(f"DESCRIBE {_quote(schema)}.{_quote(table.table)}").fetchall()
+                rows = self._connection.execute(f"DESCRIBE {quote(schema)}.{quote(table.table)}").fetchall()
             except duckdb.CatalogException:
                 if self._look_up("view_name", "duckdb_views", "view_name", table):
                     raise  # what the view reads is missing
@@ -107,7 +107,7 @@ class DuckDBExtractor(Extractor):
     ) -> Iterator[pl.DataFrame]:
         """One transaction: the rows, checked against its own count of them."""
         in_one_stream(table, "DuckDB reads with all cores by itself")
-        name = f"{_quote(table.schema or 'main')}.{_quote(table.table)}"
+        name = f"{quote(table.schema or 'main')}.{quote(table.table)}"
         source = name if selection is None else f"{name} WHERE {in_sql(selection)}"
         selected = ", ".join(_expression(column) for column in columns)
         with self._translated(table):
@@ -174,13 +174,9 @@ def _column(table: SourceTable, name: str, kind: str, *, nullable: bool) -> Colu
 
 
 def _expression(column: Column) -> str:
-    quoted = _quote(column.name)
+    quoted = quote(column.name)
     if travels_as_text(column.source_type):
         return f"CAST({quoted} AS VARCHAR) AS {quoted}"
     if column.source_type in {"TIMESTAMP_S", "TIMESTAMP_MS"}:
         return f"CAST({quoted} AS TIMESTAMP) AS {quoted}"
     return quoted
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
-from orchestration.process import leave
+from orchestration.process import leave, signals
 
 _DUCKDB = "duckdb:"
 
@@ -22,21 +20,11 @@ def importing() -> Iterator[None]:
 
     A KeyboardInterrupt in the midst of an import may leave the import lock held, for which another thread then waits for ever.
     """
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del frame
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with signals(lambda: None) as received:
         dialect = _start()
         yield
         if dialect is not None:
             dialect.join()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if received:
         sys.stderr.write("Interrupted before anything was loaded.\n")
         leave(128 + received[0])

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import sqlalchemy as sa
@@ -29,6 +26,7 @@ from orchestration.batch import begin_batch, command_of, end_batch, logging_to_o
 from orchestration.cancellation import Cancellation
 from orchestration.embedded import BANNER, prepare_samples, seed_tables
 from orchestration.freshness import read_freshness
+from orchestration.process import signals
 from orchestration.reporting import Output, looked_at, open_output, summary
 from orchestration.results import TableResult, exit_status
 from orchestration.retention import purge_ops
@@ -47,7 +45,7 @@ Summarise = Callable[[Sequence[TableResult], Target, Output, Options], None]
 def run_command(arguments: Arguments, *, large: bool, load: Load) -> int:
     """Run the command and return its exit status; every error ends as one clear line."""
     configure_logging("json" if arguments.json else "text", "INFO")
-    with _signals(_give_up) as received:
+    with signals(_give_up) as received:
         try:
             return _run_explained(arguments, large=large, load=load)
         except (KeyboardInterrupt, RuntimeError):
@@ -148,7 +146,7 @@ def _load_tables(
     )
     cancellation = Cancellation(target)
     retry = Retry.of(settings, target, cancellation)
-    with _signals(cancellation.request) as received:
+    with signals(cancellation.request) as received:
         batch = 0 if options.dry_run else begin_batch(retry, target, command_of(arguments))
         tracker = PipelineEventTracker(None if options.dry_run else target, batch)
         with logging_to_ops(retry, target, batch), SpoolFolder(settings.spool_folder) as spool_folder:
@@ -186,27 +184,6 @@ def _load_tables(
         if batch:
             retry.ops("ending the batch", partial(end_batch, target, batch, status))
     return status
-
-
-@contextmanager
-def _signals(respond: Callable[[], None]) -> Iterator[list[int]]:
-    """`respond` to SIGINT and SIGTERM; the list holds what was received. Once one came, more change nothing after the block."""
-    received: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        received.append(number)
-        respond()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            if received:
-                signal.signal(number, signal.SIG_IGN)
-            elif signal.getsignal(number) is stop:
-                signal.signal(number, handler)
 
 
 def _give_up() -> NoReturn:

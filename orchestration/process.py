@@ -1,10 +1,14 @@
-"""The process around a run: what has to be set before polars is loaded, and how it ends."""
+"""The process around a run: what has to be set before polars is loaded, how it hears of signals, and how it ends."""
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 _GARBAGE_AFTER = 50_000
@@ -39,3 +43,24 @@ def leave(status: int) -> NoReturn:
     except (OSError, ValueError, AttributeError):
         sys.exit(status)  # the interpreter says what it cannot write
     os._exit(status)
+
+
+@contextmanager
+def signals(respond: Callable[[], None]) -> Iterator[list[int]]:
+    """`respond` to SIGINT and SIGTERM; the list holds what was received. Once one came, more change nothing after the block."""
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        received.append(number)
+        respond()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            if received:
+                signal.signal(number, signal.SIG_IGN)
+            elif signal.getsignal(number) is stop:
+                signal.signal(number, handler)
